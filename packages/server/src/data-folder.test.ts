@@ -1,0 +1,44 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { openDataFolder } from './data-folder.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'fieldline-data-'));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+test('a second opening is refused and names the process; after release it works', () => {
+  const first = openDataFolder(join(dir, 'a'));
+  expect(() => openDataFolder(join(dir, 'a'))).toThrow(`in use by process ${process.pid}`);
+  first.release();
+  openDataFolder(join(dir, 'a')).release();
+});
+
+test('the lock of a killed process is taken over, that of a living one is not', async () => {
+  const module = new URL('./data-folder.ts', import.meta.url).href;
+  const path = join(dir, 'b');
+  const child = spawn(process.execPath, [
+    '--input-type=module',
+    '-e',
+    `const { openDataFolder } = await import(${JSON.stringify(module)}); openDataFolder(${JSON.stringify(path)}); console.log('locked'); setInterval(() => {}, 1000);`,
+  ]);
+  await once(child.stdout, 'data');
+  expect(() => openDataFolder(path)).toThrow(`in use by process ${child.pid}`);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  openDataFolder(path).release();
+});
+
+test('a lock that was cut off while it was written holds nobody up', () => {
+  const path = join(dir, 'c');
+  openDataFolder(path).release();
+  writeFileSync(join(path, 'fieldline.lock'), '{"pid":');
+  openDataFolder(path).release();
+});
+
+test('a folder that cannot be made is named', () => {
+  writeFileSync(join(dir, 'file'), '');
+  expect(() => openDataFolder(join(dir, 'file', 'x'))).toThrow('choose a folder that can be written');
+});

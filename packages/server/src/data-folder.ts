@@ -1,0 +1,91 @@
+/**
+ * The data folder: made where it is missing, locked while a process uses it. The lock is a file with the process id and
+ * the time at which that process started; one whose process is gone (kill -9, power cut) is taken over.
+ */
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { FieldlineError, messageOf } from '@fieldline/kit';
+
+const LOCK_FILE = 'fieldline.lock';
+
+export interface DataFolder {
+  readonly path: string;
+  /** Removes the lock; the last thing that is done. */
+  release(): void;
+}
+
+/** Makes and locks the folder. Throws DATA_DIR_LOCKED where a living process has it, CONFIG_INVALID where it cannot be used. */
+export function openDataFolder(path: string): DataFolder {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o750 });
+  } catch (error) {
+    throw new FieldlineError(
+      'CONFIG_INVALID',
+      `dataDir ${path}: ${messageOf(error)}; choose a folder that can be written`,
+    );
+  }
+  const file = join(path, LOCK_FILE);
+  for (let attempt = 0; attempt < 5; attempt++) {
+    if (tryLock(file)) return { path, release: () => rmSync(file, { force: true }) };
+    const holder = readHolder(file);
+    if (holder !== null && isAlive(holder)) {
+      throw new FieldlineError(
+        'DATA_DIR_LOCKED',
+        `${path} is in use by process ${holder.pid}; stop it, or give this one another folder (FIELDLINE_DATA_DIR)`,
+      );
+    }
+    rmSync(file, { force: true });
+  }
+  throw new FieldlineError('DATA_DIR_LOCKED', `${path}: others keep taking the lock ${file}; start one process only`);
+}
+
+interface Holder {
+  readonly pid: number;
+  readonly startedAt: string;
+}
+
+function tryLock(file: string): boolean {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, 'wx', 0o640);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw new FieldlineError('CONFIG_INVALID', `dataDir: cannot write ${file}: ${messageOf(error)}`);
+  }
+  writeSync(descriptor, JSON.stringify({ pid: process.pid, startedAt: startTimeOf(process.pid) } satisfies Holder));
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+  return true;
+}
+
+function readHolder(file: string): Holder | null {
+  try {
+    const holder = JSON.parse(readFileSync(file, 'utf8')) as Partial<Holder>;
+    return Number.isInteger(holder.pid) ? { pid: holder.pid!, startedAt: holder.startedAt ?? '' } : null;
+  } catch {
+    // Cut off by a crash while it was written, or just removed: in both cases nobody holds it.
+    return null;
+  }
+}
+
+function isAlive(holder: Holder): boolean {
+  if (holder.pid === process.pid) return holder.startedAt === startTimeOf(holder.pid);
+  try {
+    process.kill(holder.pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+  }
+  // The same number may by now belong to another process.
+  return holder.startedAt === '' || holder.startedAt === startTimeOf(holder.pid);
+}
+
+/** Clock ticks since boot at which a process started, with the boot's id (Linux); '' where that cannot be told. */
+function startTimeOf(pid: number): string {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}:${fields[19]}`;
+  } catch {
+    // No /proc here: the process id alone must do.
+    return '';
+  }
+}
