@@ -1,0 +1,34 @@
+/** Which package may import which, and which third-party library has its one place. Checked by tidy.ts; see ARCHITECTURE.md. */
+
+export const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  model: [],
+  kit: ['model'],
+  codecs: ['model'],
+  broker: ['model', 'kit'],
+  log: ['model', 'kit'],
+  pipeline: ['model', 'kit', 'codecs'],
+  store: ['model', 'kit'],
+  catalog: ['model', 'kit'],
+  contract: ['model'],
+  api: ['model', 'kit', 'contract', 'log', 'store', 'catalog'],
+  ui: ['contract'],
+  simulator: ['model', 'kit', 'codecs'],
+  server: ['model', 'kit', 'codecs', 'broker', 'log', 'pipeline', 'store', 'catalog', 'contract', 'api', 'simulator'],
+};
+
+/** Driver libraries and the only package that may name them outside tests. */
+export const DRIVER_HOMES: Readonly<Record<string, string>> = {
+  '@duckdb/node-api': 'store',
+  '@electric-sql/pglite': 'catalog',
+  'drizzle-orm': 'catalog',
+  pg: 'catalog',
+  'mqtt-packet': 'broker',
+  mqtt: 'simulator',
+  fastify: 'api',
+  'socket.io': 'api',
+  jose: 'api',
+  pino: 'kit',
+  'prom-client': 'kit',
+  'csv-parse': 'codecs',
+  commander: 'server',
+};
