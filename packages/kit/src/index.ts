@@ -1,5 +1,6 @@
 export * from './backoff.ts';
 export * from './clock.ts';
+export * from './disk-file.ts';
 export * from './errors.ts';
 export * from './journal.ts';
 export * from './logger.ts';

@@ -4,10 +4,15 @@
  * record is on disk; appends that arrive during a flush are written together (group commit). rewrite() replaces the
  * content by a snapshot, atomically: a crash leaves either the old journal or the new one.
  */
+import { copyFile, constants as fsConstants, readFile, rename, rm } from 'node:fs/promises';
+import { type DiskFile, diskError, type OpenDiskFile, openDiskFile, syncParentDirectory } from './disk-file.ts';
+import { FieldlineError, messageOf } from './errors.ts';
+import { frameRecord, journalHeader, scanJournal } from './journal-format.ts';
+
 export interface Journal {
-  /** Adds a record; resolves when it is on disk. Records keep the order of the calls. */
+  /** Adds a record; resolves when it is on disk. Records keep the order of the calls. The bytes are copied. */
   append(record: Uint8Array): Promise<void>;
-  /** Replaces all records by these; appends made meanwhile come after them. */
+  /** Replaces all records by these; appends made meanwhile come after them. The records are taken at the call. */
   rewrite(records: Iterable<Uint8Array>): Promise<void>;
   /** Bytes in the file, to decide when to rewrite. */
   readonly byteLength: number;
@@ -21,4 +26,245 @@ export interface JournalOpening {
   readonly records: readonly Uint8Array[];
   /** What was found damaged, in words with file and byte offset; empty where all was well. */
   readonly damage: readonly string[];
+}
+
+export interface JournalOptions {
+  /** A longer record is refused with PAYLOAD_TOO_LARGE. Default 16 MiB. */
+  readonly recordBytesMax?: number;
+  /** When more than this waits for the disk, append() is refused with OVERLOADED. Default 64 MiB. */
+  readonly waitingBytesMax?: number;
+  /** How files are opened; tests make the disk fail here. */
+  readonly openFile?: OpenDiskFile;
+}
+
+/**
+ * Opens a journal, or makes an empty one (its folder must exist). A file with damage is kept beside it as
+ * `<path>.<n>.damaged` and the journal is rewritten from the intact records. Rejects with FORMAT_TOO_NEW, UNAVAILABLE,
+ * DISK_FULL. Assumes that nobody else has the file open.
+ */
+export async function openJournal(path: string, options: JournalOptions = {}): Promise<JournalOpening> {
+  const openFile = options.openFile ?? openDiskFile;
+  await rm(temporaryPath(path), { force: true });
+  const bytes = await readIfThere(path);
+  const scan = bytes === null ? { records: [], intactEnd: 0, damage: [] } : scanJournal(bytes, path);
+  if (scan.damage.length > 0) scan.damage.push(`${path}: the file as it was found is kept as ${await keepAside(path)}`);
+  let file: DiskFile;
+  let byteLength = scan.intactEnd;
+  if (bytes === null || scan.damage.length > 0) {
+    ({ file, byteLength } = await writeReplacement(path, scan.records.map(frameRecord), openFile));
+    await putInPlace(path);
+  } else {
+    file = await openFile(path, 'existing');
+    if (bytes.length > byteLength) {
+      await file.truncate(byteLength);
+      await file.sync();
+    }
+  }
+  return {
+    journal: new FileJournal(path, file, byteLength, { ...options, openFile }),
+    records: scan.records,
+    damage: scan.damage,
+  };
+}
+
+interface Waiting {
+  /** Frames to be added, or the frames of a new file. */
+  readonly frames: Uint8Array[];
+  readonly kind: 'append' | 'rewrite';
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class FileJournal implements Journal {
+  readonly #path: string;
+  readonly #options: Required<JournalOptions>;
+  #file: DiskFile;
+  #byteLength: number;
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #working: Promise<void> | null = null;
+  /** Why nothing is taken any more: closed, or a flush has failed. */
+  #refusal: FieldlineError | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(path: string, file: DiskFile, byteLength: number, options: JournalOptions & { openFile: OpenDiskFile }) {
+    this.#path = path;
+    this.#file = file;
+    this.#byteLength = byteLength;
+    this.#options = { recordBytesMax: 2 ** 24, waitingBytesMax: 2 ** 26, ...options };
+  }
+
+  get byteLength(): number {
+    return this.#byteLength;
+  }
+
+  append(record: Uint8Array): Promise<void> {
+    const { recordBytesMax, waitingBytesMax } = this.#options;
+    if (record.length > recordBytesMax) {
+      const sentence = `${this.#path}: a record of ${record.length} bytes is over the limit of ${recordBytesMax}`;
+      return Promise.reject(new FieldlineError('PAYLOAD_TOO_LARGE', sentence));
+    }
+    if (this.#waitingBytes > waitingBytesMax) {
+      const sentence = `${this.#path}: over ${waitingBytesMax} bytes wait for the disk; try again later`;
+      return Promise.reject(new FieldlineError('OVERLOADED', sentence));
+    }
+    return this.#enqueue('append', [frameRecord(record)]);
+  }
+
+  rewrite(records: Iterable<Uint8Array>): Promise<void> {
+    return this.#enqueue('rewrite', Array.from(records, frameRecord));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#refusal = new FieldlineError('STOPPED', `${this.#path} has been closed`);
+    await this.#working;
+    await this.#file.close();
+  }
+
+  #enqueue(kind: Waiting['kind'], frames: Uint8Array[]): Promise<void> {
+    const mends = kind === 'rewrite' && this.#refusal?.code === 'UNAVAILABLE' && this.#closing === null;
+    if (this.#refusal !== null && !mends) return Promise.reject(this.#refusal);
+    const promise = new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ kind, frames, resolve, reject });
+    });
+    this.#waitingBytes += byteLengthOf(frames);
+    this.#working ??= this.#work();
+    return promise;
+  }
+
+  async #work(): Promise<void> {
+    // One turn later, so that calls made in the same turn share the first flush.
+    await null;
+    while (this.#waiting.length > 0) {
+      const group = this.#takeGroup();
+      const frames = group.flatMap((one) => one.frames);
+      try {
+        if (group[0]!.kind === 'rewrite') await this.#rewriteNow(frames);
+        else await this.#appendNow(frames);
+        for (const one of group) one.resolve();
+      } catch (error) {
+        for (const one of group) one.reject(error);
+      }
+      this.#waitingBytes -= byteLengthOf(frames);
+    }
+    this.#working = null;
+  }
+
+  /** The calls that share the next flush: one rewrite alone, or all appends up to the next rewrite. */
+  #takeGroup(): Waiting[] {
+    if (this.#waiting[0]!.kind === 'rewrite') return this.#waiting.splice(0, 1);
+    const rewriteAt = this.#waiting.findIndex((one) => one.kind === 'rewrite');
+    return this.#waiting.splice(0, rewriteAt === -1 ? this.#waiting.length : rewriteAt);
+  }
+
+  async #appendNow(frames: Uint8Array[]): Promise<void> {
+    if (this.#refusal !== null && this.#refusal.code !== 'STOPPED') throw this.#refusal;
+    try {
+      await this.#file.write(frames, this.#byteLength);
+    } catch (error) {
+      await this.#cutBack();
+      throw error;
+    }
+    try {
+      await this.#file.sync();
+    } catch (error) {
+      throw this.#fail(error);
+    }
+    this.#byteLength += byteLengthOf(frames);
+  }
+
+  async #rewriteNow(frames: Uint8Array[]): Promise<void> {
+    const { file, byteLength } = await writeReplacement(this.#path, frames, this.#options.openFile);
+    const before = this.#file;
+    this.#file = file;
+    this.#byteLength = byteLength;
+    await before.close();
+    try {
+      await putInPlace(this.#path);
+    } catch (error) {
+      throw this.#fail(error);
+    }
+    // A whole new file makes good what a failed flush had left unknown.
+    if (this.#refusal?.code === 'UNAVAILABLE') this.#refusal = null;
+  }
+
+  /** After a failed write: removes the part of it that may stand in the file. */
+  async #cutBack(): Promise<void> {
+    try {
+      await this.#file.truncate(this.#byteLength);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** After a failed flush the kernel may have dropped the pages and would report success next time: no append any more. */
+  #fail(cause: unknown): FieldlineError {
+    const sentence = `${this.#path} takes no more records, since a flush failed: ${messageOf(cause)}; open it again`;
+    this.#refusal = new FieldlineError('UNAVAILABLE', sentence, { cause });
+    return this.#refusal;
+  }
+}
+
+function byteLengthOf(frames: readonly Uint8Array[]): number {
+  return frames.reduce((sum, frame) => sum + frame.length, 0);
+}
+
+/** A new file with this content under a temporary name, flushed. */
+async function writeReplacement(
+  path: string,
+  frames: Uint8Array[],
+  openFile: OpenDiskFile,
+): Promise<{ file: DiskFile; byteLength: number }> {
+  const buffers = [journalHeader(), ...frames];
+  const file = await openFile(temporaryPath(path), 'new');
+  try {
+    await file.write(buffers, 0);
+    await file.sync();
+    return { file, byteLength: byteLengthOf(buffers) };
+  } catch (error) {
+    await file.close();
+    await rm(temporaryPath(path), { force: true });
+    throw error;
+  }
+}
+
+/** Gives the replacement the journal's name, so that either the old file or the new one is there after a power cut. */
+async function putInPlace(path: string): Promise<void> {
+  try {
+    await rename(temporaryPath(path), path);
+    await syncParentDirectory(path);
+  } catch (error) {
+    throw diskError('replacing', path, error);
+  }
+}
+
+function temporaryPath(path: string): string {
+  return `${path}.rewrite`;
+}
+
+async function readIfThere(path: string): Promise<Buffer | null> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ENOENT') return null;
+    throw diskError('reading', path, error);
+  }
+}
+
+/** Copies the file to the next free `.damaged` name. */
+async function keepAside(path: string): Promise<string> {
+  for (let n = 1; ; n += 1) {
+    const aside = `${path}.${n}.damaged`;
+    try {
+      await copyFile(path, aside, fsConstants.COPYFILE_EXCL);
+      return aside;
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'EEXIST') throw diskError('keeping a copy of', path, error);
+    }
+  }
 }
