@@ -1,0 +1,109 @@
+/** A signed-in caller of the REST API for tests and benchmarks: plain fetch, as any program would. */
+import { ADMIN_PASSWORD } from './server-process.ts';
+
+export interface DeviceCredentials {
+  readonly id: string;
+  readonly key: string;
+  readonly organizationId: string;
+  readonly token: string;
+}
+
+export class ApiSession {
+  readonly #url: string;
+  readonly #accessToken: string;
+
+  private constructor(url: string, accessToken: string) {
+    this.#url = url;
+    this.#accessToken = accessToken;
+  }
+
+  get accessToken(): string {
+    return this.#accessToken;
+  }
+
+  static async signIn(url: string, email = 'admin@fieldline.local', password = ADMIN_PASSWORD): Promise<ApiSession> {
+    const answer = await fetch(`${url}/api/v1/auth/login`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ email, password }),
+    });
+    if (!answer.ok) throw new Error(`sign-in: ${answer.status} ${await answer.text()}`);
+    return new ApiSession(url, ((await answer.json()) as { accessToken: string }).accessToken);
+  }
+
+  /** A call below /api/v1; throws with the server's words where the status is not 2xx. */
+  async call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const answer = await this.raw(method, path, body);
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+    return (answer.status === 204 ? undefined : await answer.json()) as T;
+  }
+
+  raw(method: string, path: string, body?: unknown): Promise<Response> {
+    return fetch(`${this.#url}/api/v1/${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.#accessToken}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  }
+
+  async createDevice(key: string, kind = 'sensor'): Promise<DeviceCredentials> {
+    const { device, token } = await this.call<{
+      device: { id: string; key: string; organizationId: string };
+      token: string;
+    }>('POST', 'devices', { key, name: key, kind });
+    return { id: device.id, key: device.key, organizationId: device.organizationId, token };
+  }
+
+  /** Many devices, a few calls at a time. */
+  async createDevices(count: number, prefix: string, kind = 'sensor'): Promise<DeviceCredentials[]> {
+    const devices: DeviceCredentials[] = [];
+    for (let first = 0; first < count; first += 16) {
+      const group = Array.from({ length: Math.min(16, count - first) }, (_, index) =>
+        this.createDevice(`${prefix}${String(first + index).padStart(5, '0')}`, kind),
+      );
+      devices.push(...(await Promise.all(group)));
+    }
+    return devices;
+  }
+
+  /** All raw samples of one metric in a range, page by page: [source time in ms, value] pairs in order. */
+  async samples(deviceId: string, metricKey: string, startMs: number, endMs: number): Promise<[number, number][]> {
+    const found: [number, number][] = [];
+    let cursor: string | null = null;
+    do {
+      const query = new URLSearchParams({
+        metricKey,
+        startTime: new Date(startMs).toISOString(),
+        endTime: new Date(endMs).toISOString(),
+        aggregation: 'none',
+        limit: '10000',
+        ...(cursor === null ? {} : { cursor }),
+      });
+      const page: { data: { timestamp: string; value: number }[]; nextCursor: string | null } = await this.call(
+        'GET',
+        `telemetry/device/${deviceId}?${query}`,
+      );
+      for (const sample of page.data) found.push([Date.parse(sample.timestamp), sample.value]);
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+    return found;
+  }
+}
+
+/** Asks again until the answer is not null; throws after the time limit with what it was waiting for. */
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T | null> | T | null,
+  limitMs = 15_000,
+): Promise<T> {
+  const deadline = performance.now() + limitMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== null) return answer;
+    if (performance.now() > deadline) throw new Error(`waited ${limitMs} ms in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
