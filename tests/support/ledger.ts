@@ -50,7 +50,7 @@ function random(seed: number): () => number {
 
 /** Sample number n of a client has this value and time: both tell the number. */
 const STEP_MS = 7;
-const valueOf = (client: number, sample: number): number => client * 1e9 + sample + 0.25;
+const numbered = (client: number, sample: number): number => client * 1e9 + sample + 0.25;
 
 class LedgerClient {
   readonly device: DeviceCredentials;
@@ -115,7 +115,7 @@ class LedgerClient {
     this.#inFlight += 1;
     const messages = Array.from({ length: samplesPerMessage }, (_, offset) => ({
       ts: this.#startMs + (first + offset) * STEP_MS,
-      metrics: { n: valueOf(this.#index, first + offset) },
+      metrics: { n: numbered(this.#index, first + offset) },
     }));
     const topic = `v1/telemetry/${this.device.organizationId}/${this.device.key}`;
     this.#client.publish(topic, JSON.stringify(messages), { qos }, (error) => {
@@ -198,7 +198,7 @@ async function compare(
     const seen = new Set<number>();
     for (const [timeMs, value] of samples) {
       const sample = (timeMs - startMs) / STEP_MS;
-      if (value !== valueOf(index, sample)) {
+      if (value !== numbered(index, sample)) {
         totals.wrong += 1;
         find(`client ${index}: value ${value} at sample ${sample}`);
       } else if (seen.has(sample)) {

@@ -158,7 +158,7 @@ function conflicts(config: Config): string[] {
   const problems: string[] = [];
   const split = ROLES.some((role) => !config.roles.includes(role));
   const embedded = [
-    config.log.adapter === 'embedded' || config.log.adapter === 'memory' ? `log.adapter ${config.log.adapter}` : '',
+    config.log.adapter === 'embedded' ? 'log.adapter embedded' : '',
     config.store.adapter === 'duckdb' || config.store.adapter === 'memory'
       ? `store.adapter ${config.store.adapter}`
       : '',

@@ -62,11 +62,7 @@ export const ConfigSchema = section('Fieldline', {
     ),
   }),
   log: section('The durable log.', {
-    adapter: choice(
-      ['embedded', 'memory'] as const,
-      'embedded',
-      "'memory' forgets everything at the end: for tests only.",
-    ),
+    adapter: choice(['embedded'] as const, 'embedded', 'Where raw records are kept: files of this process.'),
     segmentBytesMax: integer(64 * MIB, MIB, 1024 * MIB, 'Size of one file of the log, bytes.'),
     rawRetentionHours: integer(720, 1, 87_600, 'How long raw records are kept for replay, hours.'),
     rawRetentionBytes: integer(
@@ -92,7 +88,7 @@ export const ConfigSchema = section('Fieldline', {
     seriesPerDeviceMax: integer(10_000, 1, 1_000_000, 'Most metrics that one device may register.'),
   }),
   store: section('Telemetry: samples and roll-ups.', {
-    adapter: choice(['duckdb', 'memory'] as const, 'duckdb', "'memory' forgets everything at the end: for tests only."),
+    adapter: choice(['duckdb'] as const, 'duckdb', 'DuckDB with Parquet files, inside the process.'),
     memoryLimitMiB: integer(512, 64, 1_048_576, 'Memory that DuckDB may use for buffers, MiB.'),
     threads: integer(2, 1, 256, 'Threads that DuckDB may use.'),
     sealAfterSeconds: integer(300, 1, 86_400, 'Age at which samples are moved into Parquet files, s.'),

@@ -1,0 +1,72 @@
+/**
+ * What the threads of one process say to each other. Three threads beside the main one: `broker` (MQTT and the log's writer),
+ * `pipeline` (stages and store) and the catalog's PGlite. Methods are called through kit's thread-rpc, so arguments and
+ * results are plain data; messages are one-way.
+ */
+import type { Health } from '@fieldline/kit';
+import type { AppendedRange, PartitionBounds, TopicName } from '@fieldline/log';
+import type {
+  DirectoryChange,
+  DirectoryDevice,
+  DirectorySnapshot,
+  Micros,
+  Position,
+  RawBatch,
+  SeriesDefinition,
+  SeriesRequest,
+} from '@fieldline/model';
+import type { Config } from '../config/schema.ts';
+
+/** What every thread can be asked. */
+export interface ThreadHost {
+  health(): Health[];
+  metrics(): Promise<object[]>;
+  stop(): Promise<void>;
+}
+
+/** The writing half of the embedded log; it lives in the broker thread, every other thread has a port to it. */
+export interface LogHost {
+  append(topic: TopicName, batch: RawBatch): Promise<AppendedRange[]>;
+  commitPosition(group: string, topic: TopicName, partition: number, position: Position): Promise<void>;
+  committedPosition(group: string, topic: TopicName, partition: number): Promise<Position | null>;
+  bounds(topic: TopicName): Promise<PartitionBounds[]>;
+}
+
+export interface BrokerHost extends ThreadHost {
+  /** Opens the listeners. Not before the pipeline reads: what comes in should have somewhere to go. */
+  listen(): Promise<BrokerAddresses>;
+  /** Closes the listeners and all sessions; the log stays open for the others. */
+  closeListeners(): Promise<void>;
+  applyDirectory(changes: readonly DirectoryChange[]): void;
+  statistics(): object;
+}
+
+export interface BrokerAddresses {
+  readonly tcp: { readonly host: string; readonly port: number } | null;
+  readonly tls: { readonly host: string; readonly port: number } | null;
+}
+
+export interface BrokerThreadData {
+  readonly config: Config;
+  readonly directory: DirectorySnapshot;
+}
+
+export interface ConnectionMessage {
+  readonly type: 'connection';
+  readonly change: 'connected' | 'disconnected' | 'refused';
+  readonly organizationId: string;
+  readonly deviceId: string;
+  readonly time: Micros;
+  readonly reason: string;
+}
+
+/** What the pipeline thread asks of the main one. */
+export interface CatalogGate {
+  registerSeries(requests: readonly SeriesRequest[]): Promise<SeriesRegistrationAnswer>;
+  registerDevice(organizationId: string, key: string, gatewayId: string | null): Promise<DirectoryDevice>;
+}
+
+export interface SeriesRegistrationAnswer {
+  readonly series: readonly (SeriesDefinition | null)[];
+  readonly refused: readonly { readonly index: number; readonly code: 'SERIES_LIMIT' | 'DEVICE_UNKNOWN' }[];
+}
