@@ -159,9 +159,7 @@ function conflicts(config: Config): string[] {
   const split = ROLES.some((role) => !config.roles.includes(role));
   const embedded = [
     config.log.adapter === 'embedded' ? 'log.adapter embedded' : '',
-    config.store.adapter === 'duckdb' || config.store.adapter === 'memory'
-      ? `store.adapter ${config.store.adapter}`
-      : '',
+    config.store.adapter === 'duckdb' ? 'store.adapter duckdb' : '',
     config.catalog.adapter === 'pglite' ? 'catalog.adapter pglite' : '',
   ].filter((name) => name !== '');
   if (split && embedded.length > 0) {
