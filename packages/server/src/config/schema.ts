@@ -110,6 +110,7 @@ export const ConfigSchema = section('Fieldline', {
       '',
       'Address under which people reach the UI, e.g. https://fieldline.plant.example; empty = as called.',
     ),
+    ui: flag(true, 'Serve the web UI; it is built at the first start.'),
     trustProxy: flag(false, 'Believe X-Forwarded-* headers of a proxy in front.'),
     requestsPerMinute: integer(1000, 10, 1_000_000, 'Requests a minute for each user or address.'),
     bodyBytesMax: integer(8 * MIB, 1024, 256 * MIB, 'Largest request body, bytes.'),

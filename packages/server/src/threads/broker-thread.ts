@@ -1,0 +1,157 @@
+/**
+ * The broker's thread: MQTT sockets and sessions, and the log's only writer, side by side, so that the way from a socket to
+ * the disk crosses no thread. In: the configuration and a directory snapshot; out: connection messages, the log by RPC.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { type Broker, type BrokerListeners, createBroker } from '@fieldline/broker';
+import { createLogger, expose, FieldlineError, Metrics, messageOf, systemClock } from '@fieldline/kit';
+import { type Log, openEmbeddedLog } from '@fieldline/log';
+import { DirectoryCache } from '@fieldline/model';
+import { admitDevice, admitSubscription, routePublication } from '../admission.ts';
+import type { Config } from '../config/schema.ts';
+import { topicSettings } from '../log-settings.ts';
+import type { BrokerHost, BrokerThreadData, ConnectionMessage, LogHost } from './messages.ts';
+
+const port = parentPort!;
+const { config, directory: snapshot } = workerData as BrokerThreadData;
+const logger = createLogger('broker', config.logLevel);
+const metrics = new Metrics();
+const directory = new DirectoryCache(snapshot);
+
+const log = await openEmbeddedLog({
+  dir: join(config.dataDir, 'log'),
+  topics: topicSettings(config),
+  segmentBytesMax: config.log.segmentBytesMax,
+  clock: systemClock,
+  logger: logger.child({ service: 'log' }),
+  metrics,
+});
+const broker = createBroker(brokerOptions());
+const retentionTimer = setInterval(() => void enforceRetention(log), 60_000);
+
+expose(port, brokerHost(broker));
+// A port that comes in is another thread's way to the log's writer.
+port.on('message', (message: { type?: string; port?: MessagePort }) => {
+  if (message?.type === 'log-port' && message.port !== undefined) expose(message.port, logHost(log));
+});
+port.postMessage({ type: 'ready', handover: log.shareable() });
+
+function brokerOptions(): Parameters<typeof createBroker>[0] {
+  return {
+    listeners: listenersOf(config),
+    limits: {
+      connectionsMax: config.broker.connectionsMax,
+      packetBytesMax: config.broker.packetBytesMax,
+      pendingBytesMax: config.broker.pendingBytesMax,
+    },
+    dataDir: join(config.dataDir, 'broker'),
+    clock: systemClock,
+    logger,
+    metrics,
+    authenticate: (request) => {
+      const login = admitDevice(directory, request);
+      if ('refusal' in login) return { accepted: false, ...login.refusal };
+      const { organizationId, id: deviceId } = login.device;
+      return { accepted: true, identity: { organizationId, deviceId, kind: 'device' } };
+    },
+    route: (identity, topic) => {
+      const device = directory.device(identity.deviceId);
+      if (device === undefined)
+        return { to: 'refused', reasonCode: 0x87, reason: 'this device does not exist any more' };
+      return routePublication(directory, device, topic);
+    },
+    maySubscribe: (identity, filter) => {
+      const device = directory.device(identity.deviceId);
+      if (device === undefined)
+        return { allowed: false, reasonCode: 0x87, reason: 'this device does not exist any more' };
+      return admitSubscription(directory, device, filter);
+    },
+    appendToLog: async (batch) => {
+      await log.append('telemetry.raw', batch);
+    },
+    onConnection: (event) => {
+      if (event.identity === undefined) return;
+      port.postMessage({
+        type: 'connection',
+        change: event.type,
+        organizationId: event.identity.organizationId,
+        deviceId: event.identity.deviceId,
+        time: event.time,
+        reason: event.reason,
+      } satisfies ConnectionMessage);
+    },
+  };
+}
+
+function listenersOf({ broker: settings }: Config): BrokerListeners {
+  const tcp = { host: settings.host, port: settings.port };
+  if (settings.tls.certFile === '') return { tcp };
+  const { tls } = settings;
+  return {
+    tcp,
+    tls: {
+      host: tls.host,
+      port: tls.port,
+      cert: readPem('certFile', tls.certFile),
+      key: readPem('keyFile', tls.keyFile),
+      ...(tls.caFile === ''
+        ? {}
+        : { ca: readPem('caFile', tls.caFile), requireClientCertificate: tls.requireClientCertificate }),
+    },
+  };
+}
+
+function readPem(setting: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new FieldlineError('CONFIG_INVALID', `broker.tls.${setting}: ${messageOf(error)}; name a readable PEM file`);
+  }
+}
+
+function brokerHost(of: Broker): BrokerHost {
+  return {
+    listen: async () => {
+      await of.start();
+      return of.addresses();
+    },
+    closeListeners: () => of.stop(),
+    applyDirectory: (changes) => {
+      for (const change of changes) directory.apply(change);
+      of.forgetRoutes();
+      for (const change of changes) {
+        if (change.kind === 'device-removed') of.disconnectDevice(change.deviceId, 0x98, 'the device was removed');
+        if (change.kind === 'device' && change.device.lifecycle === 'decommissioned') {
+          of.disconnectDevice(change.device.id, 0x98, 'the device was decommissioned');
+        }
+      }
+    },
+    statistics: () => of.statistics(),
+    health: () => [of.health()],
+    metrics: () => metrics.snapshot(),
+    stop: async () => {
+      clearInterval(retentionTimer);
+      await of.stop();
+      await log.close();
+    },
+  };
+}
+
+function logHost(of: Log): LogHost {
+  return {
+    append: (topic, batch) => of.append(topic, batch),
+    commitPosition: (group, topic, partition, position) => of.commitPosition(group, topic, partition, position),
+    committedPosition: (group, topic, partition) => of.committedPosition(group, topic, partition),
+    bounds: (topic) => of.bounds(topic),
+  };
+}
+
+async function enforceRetention(of: Log): Promise<void> {
+  try {
+    await of.enforceRetention(systemClock.nowMicros());
+  } catch (error) {
+    logger.warn({ error: messageOf(error) }, 'old records of the log could not be deleted; tried again in a minute');
+  }
+}
