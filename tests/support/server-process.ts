@@ -45,6 +45,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       FIELDLINE_API_PORT: '0',
       FIELDLINE_BROKER_PORT: '0',
       FIELDLINE_ADMIN_PASSWORD: ADMIN_PASSWORD,
+      FIELDLINE_API_UI: 'false',
       ...options.environment,
     },
   });

@@ -8,11 +8,14 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type Broker, type BrokerListeners, createBroker } from '@fieldline/broker';
 import { createLogger, expose, FieldlineError, Metrics, messageOf, systemClock } from '@fieldline/kit';
 import { type Log, openEmbeddedLog } from '@fieldline/log';
-import { DirectoryCache } from '@fieldline/model';
+import { DirectoryCache, type DirectoryChange } from '@fieldline/model';
 import { admitDevice, admitSubscription, routePublication } from '../admission.ts';
 import type { Config } from '../config/schema.ts';
 import { topicSettings } from '../log-settings.ts';
 import type { BrokerHost, BrokerThreadData, ConnectionMessage, LogHost } from './messages.ts';
+
+/** MQTT 5, 2.4: Administrative action. */
+const ADMINISTRATIVE_ACTION = 0x98;
 
 const port = parentPort!;
 const { config, directory: snapshot } = workerData as BrokerThreadData;
@@ -119,14 +122,12 @@ function brokerHost(of: Broker): BrokerHost {
     },
     closeListeners: () => of.stop(),
     applyDirectory: (changes) => {
-      for (const change of changes) directory.apply(change);
-      of.forgetRoutes();
       for (const change of changes) {
-        if (change.kind === 'device-removed') of.disconnectDevice(change.deviceId, 0x98, 'the device was removed');
-        if (change.kind === 'device' && change.device.lifecycle === 'decommissioned') {
-          of.disconnectDevice(change.device.id, 0x98, 'the device was decommissioned');
-        }
+        const ending = endingOf(change);
+        directory.apply(change);
+        if (ending !== null) of.disconnectDevice(ending.deviceId, ADMINISTRATIVE_ACTION, ending.reason);
       }
+      of.forgetRoutes();
     },
     statistics: () => of.statistics(),
     health: () => [of.health()],
@@ -137,6 +138,17 @@ function brokerHost(of: Broker): BrokerHost {
       await log.close();
     },
   };
+}
+
+/** The live session that a change ends at once, with the reason; null where it ends none. Asked before the change is applied. */
+function endingOf(change: DirectoryChange): { deviceId: string; reason: string } | null {
+  if (change.kind === 'device-removed') return { deviceId: change.deviceId, reason: 'the device was removed' };
+  if (change.kind !== 'device') return null;
+  const { id: deviceId, lifecycle, tokenSha256 } = change.device;
+  if (lifecycle === 'decommissioned') return { deviceId, reason: 'the device was decommissioned' };
+  const before = directory.device(deviceId);
+  const changed = before !== undefined && before.tokenSha256 !== null && before.tokenSha256 !== tokenSha256;
+  return changed ? { deviceId, reason: 'the device token was changed' } : null;
 }
 
 function logHost(of: Log): LogHost {

@@ -1,0 +1,49 @@
+/**
+ * `npm run ledger -- --kills 10`: proves on the real program that what was acknowledged is there after SIGKILL, once.
+ * `--kills 100 --samples 1000000` is the long form. Prints the result as JSON; exit 1 where anything is lost or doubled.
+ */
+import { parseArgs } from 'node:util';
+import { runLedger } from '../tests/support/ledger.ts';
+import { temporaryFolder } from '../tests/support/server-process.ts';
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '10' },
+    samples: { type: 'string', default: '20000' },
+    clients: { type: 'string', default: '20' },
+    qos: { type: 'string', default: '1' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+  },
+});
+const folder = temporaryFolder('ledger');
+const result = await runLedger({
+  dataDir: folder.path,
+  kills: Number(values.kills),
+  clients: Number(values.clients),
+  window: 20,
+  samplesPerMessage: 5,
+  samplesMin: Number(values.samples),
+  qos: values.qos === '2' ? 2 : 1,
+  seed: Number(values.seed),
+  // Sealing goes on all the time, so that kills fall into it.
+  environment: {
+    FIELDLINE_STORE_SEAL_AFTER_SECONDS: '1',
+    FIELDLINE_STORE_SEAL_ROWS: '1000',
+    FIELDLINE_API_UI: 'false',
+  },
+  say: console.log,
+});
+const recoveries = [...result.recoveriesMs].sort((a, b) => a - b);
+console.log(
+  JSON.stringify({
+    ...result,
+    recoveriesMs: undefined,
+    recoveryMedianMs: Math.round(recoveries[Math.floor(recoveries.length / 2)] ?? 0),
+    recoveryMaxMs: Math.round(recoveries.at(-1) ?? 0),
+  }),
+);
+const failed = result.lost + result.doubled + result.wrong > 0 || result.acknowledged < Number(values.samples);
+if (!failed) folder.remove();
+else console.error(`the data folder is kept for a look: ${folder.path}`);
+console.log(failed ? '0 passed, 1 failed' : '1 passed, 0 failed');
+process.exit(failed ? 1 : 0);
