@@ -13,7 +13,7 @@ export interface GeneratorOptions {
   readonly messagesPerSecond: number;
   readonly seconds: number;
   readonly format: 'json' | 'protobuf';
-  /** Protobuf payload, base64, and where its base time (fixed64, µs) stands. */
+  /** Protobuf payload, base64, and where its time (a varint of eight bytes, µs) stands. */
   readonly template?: string;
   readonly timeByteOffset?: number;
   /** Source-time distance between two messages of a device, µs. */
@@ -40,6 +40,7 @@ export interface GeneratorReport {
 }
 
 const PACKET_IDS = 4096;
+const TIME_VARINT_BYTES = 8;
 /** Latency histogram: 0.25 ms a step up to 16 s. */
 const BUCKET_MS = 0.25;
 const BUCKETS = 65_536;
@@ -192,8 +193,12 @@ class Connection {
   #stampTime(buffer: Buffer, at: number): void {
     this.#timeMicros += this.#options.messageStepMicros;
     if (this.#options.format === 'protobuf') {
-      buffer.writeUInt32LE(this.#timeMicros % 2 ** 32, at);
-      buffer.writeUInt32LE(Math.floor(this.#timeMicros / 2 ** 32), at + 4);
+      let rest = this.#timeMicros;
+      for (let byte = 0; byte < TIME_VARINT_BYTES; byte++) {
+        const next = Math.floor(rest / 128);
+        buffer[at + byte] = (rest - next * 128) | (byte < TIME_VARINT_BYTES - 1 ? 128 : 0);
+        rest = next;
+      }
       return;
     }
     let rest = Math.floor(this.#timeMicros / 1000);

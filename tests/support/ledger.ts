@@ -183,8 +183,8 @@ async function compare(
   await eventually(
     'the pipeline to catch up',
     async () => {
-      const health = await api.call<{ lagRecords: number }>('GET', 'pipeline/health');
-      return health.lagRecords === 0 ? true : null;
+      const health = await api.call<{ lag: { records: number } }>('GET', 'pipeline/health');
+      return health.lag.records === 0 ? true : null;
     },
     120_000,
   );

@@ -46,6 +46,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       FIELDLINE_BROKER_PORT: '0',
       FIELDLINE_ADMIN_PASSWORD: ADMIN_PASSWORD,
       FIELDLINE_API_UI: 'false',
+      FIELDLINE_API_REQUESTS_PER_MINUTE: '1000000',
       ...options.environment,
     },
   });
