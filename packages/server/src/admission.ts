@@ -28,23 +28,31 @@ export interface Refusal {
   readonly reason: string;
 }
 
-export type DeviceLogin = { readonly device: DirectoryDevice } | { readonly refusal: Refusal };
+/** A refusal names the device where the client claimed to be one that exists. */
+export type DeviceLogin =
+  | { readonly device: DirectoryDevice; readonly refusal?: undefined }
+  | { readonly refusal: Refusal; readonly device?: DirectoryDevice };
 
 /** Decides a CONNECT. The reason says enough for an event that a person reads; it is not told to strangers. */
 export function admitDevice(
   directory: DirectoryCache,
-  request: { certificateCommonName?: string; username?: string; password?: Uint8Array },
+  request: {
+    readonly certificateCommonName: string | undefined;
+    readonly userName: string | undefined;
+    readonly password: Uint8Array | undefined;
+  },
 ): DeviceLogin {
   if (request.certificateCommonName !== undefined) return byCertificate(directory, request.certificateCommonName);
-  if (request.username === undefined || request.password === undefined) {
+  if (request.userName === undefined || request.password === undefined) {
     return refuse(BAD_USER_NAME_OR_PASSWORD, 'no user name and password: use device id and device token');
   }
-  const device = deviceByName(directory, request.username);
-  if (device === undefined) return refuse(BAD_USER_NAME_OR_PASSWORD, `there is no device "${shown(request.username)}"`);
-  if (device.tokenSha256 === null) return refuse(BAD_USER_NAME_OR_PASSWORD, `device ${device.key} has no token`);
+  const device = deviceByName(directory, request.userName);
+  if (device === undefined) return refuse(BAD_USER_NAME_OR_PASSWORD, `there is no device "${shown(request.userName)}"`);
+  if (device.tokenSha256 === null)
+    return refuse(BAD_USER_NAME_OR_PASSWORD, `device ${device.key} has no token`, device);
   const hash = createHash('sha256').update(request.password).digest();
   if (!timingSafeEqual(hash, Buffer.from(device.tokenSha256, 'hex'))) {
-    return refuse(BAD_USER_NAME_OR_PASSWORD, `wrong token for device ${device.key}`);
+    return refuse(BAD_USER_NAME_OR_PASSWORD, `wrong token for device ${device.key}`, device);
   }
   return ifActive(device);
 }
@@ -116,7 +124,8 @@ function deviceByName(directory: DirectoryCache, name: string): DirectoryDevice 
 }
 
 function ifActive(device: DirectoryDevice): DeviceLogin {
-  if (device.lifecycle === 'decommissioned') return refuse(NOT_AUTHORIZED, `device ${device.key} is decommissioned`);
+  if (device.lifecycle === 'decommissioned')
+    return refuse(NOT_AUTHORIZED, `device ${device.key} is decommissioned`, device);
   return { device };
 }
 
@@ -139,8 +148,8 @@ function originOf(
   };
 }
 
-function refuse(reasonCode: number, reason: string): DeviceLogin {
-  return { refusal: { reasonCode, reason } };
+function refuse(reasonCode: number, reason: string, device?: DirectoryDevice): DeviceLogin {
+  return { refusal: { reasonCode, reason }, ...(device && { device }) };
 }
 
 function refused(reason: string): TopicRoute {

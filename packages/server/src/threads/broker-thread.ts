@@ -5,10 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { type Broker, type BrokerListeners, createBroker } from '@fieldline/broker';
+import { type Broker, type BrokerOptions, createBroker } from '@fieldline/broker';
 import { createLogger, expose, FieldlineError, Metrics, messageOf, systemClock } from '@fieldline/kit';
 import { type Log, openEmbeddedLog } from '@fieldline/log';
-import { DirectoryCache, type DirectoryChange } from '@fieldline/model';
+import { DirectoryCache, type DirectoryChange, type DirectoryDevice, MICROS_PER_SECOND } from '@fieldline/model';
 import { admitDevice, admitSubscription, routePublication } from '../admission.ts';
 import type { Config } from '../config/schema.ts';
 import { topicSettings } from '../log-settings.ts';
@@ -16,12 +16,14 @@ import type { BrokerHost, BrokerThreadData, ConnectionMessage, LogHost } from '.
 
 /** MQTT 5, 2.4: Administrative action. */
 const ADMINISTRATIVE_ACTION = 0x98;
+const REFUSALS_APART_MICROS = 10 * MICROS_PER_SECOND;
 
 const port = parentPort!;
 const { config, directory: snapshot } = workerData as BrokerThreadData;
 const logger = createLogger('broker', config.logLevel);
 const metrics = new Metrics();
 const directory = new DirectoryCache(snapshot);
+const refusedAt = new Map<string, number>();
 
 const log = await openEmbeddedLog({
   dir: join(config.dataDir, 'log'),
@@ -41,7 +43,7 @@ port.on('message', (message: { type?: string; port?: MessagePort }) => {
 });
 port.postMessage({ type: 'ready', handover: log.shareable() });
 
-function brokerOptions(): Parameters<typeof createBroker>[0] {
+function brokerOptions(): BrokerOptions {
   return {
     listeners: listenersOf(config),
     limits: {
@@ -55,7 +57,10 @@ function brokerOptions(): Parameters<typeof createBroker>[0] {
     metrics,
     authenticate: (request) => {
       const login = admitDevice(directory, request);
-      if ('refusal' in login) return { accepted: false, ...login.refusal };
+      if (login.refusal !== undefined) {
+        if (login.device !== undefined) tellRefusal(login.device, login.refusal.reason);
+        return { accepted: false, ...login.refusal };
+      }
       const { organizationId, id: deviceId } = login.device;
       return { accepted: true, identity: { organizationId, deviceId, kind: 'device' } };
     },
@@ -71,11 +76,9 @@ function brokerOptions(): Parameters<typeof createBroker>[0] {
         return { allowed: false, reasonCode: 0x87, reason: 'this device does not exist any more' };
       return admitSubscription(directory, device, filter);
     },
-    appendToLog: async (batch) => {
-      await log.append('telemetry.raw', batch);
-    },
+    appendToLog: (batch) => log.append('telemetry.raw', batch),
     onConnection: (event) => {
-      if (event.identity === undefined) return;
+      if (event.identity === undefined || event.type === 'refused') return;
       port.postMessage({
         type: 'connection',
         change: event.type,
@@ -88,22 +91,40 @@ function brokerOptions(): Parameters<typeof createBroker>[0] {
   };
 }
 
-function listenersOf({ broker: settings }: Config): BrokerListeners {
-  const tcp = { host: settings.host, port: settings.port };
-  if (settings.tls.certFile === '') return { tcp };
+function listenersOf({ broker: settings }: Config): BrokerOptions['listeners'] {
+  const tcp = [{ host: settings.host, port: settings.port }];
   const { tls } = settings;
+  if (tls.certFile === '') return { tcp };
+  const withClients = tls.caFile !== '';
   return {
     tcp,
-    tls: {
-      host: tls.host,
-      port: tls.port,
-      cert: readPem('certFile', tls.certFile),
-      key: readPem('keyFile', tls.keyFile),
-      ...(tls.caFile === ''
-        ? {}
-        : { ca: readPem('caFile', tls.caFile), requireClientCertificate: tls.requireClientCertificate }),
-    },
+    tls: [
+      {
+        host: tls.host,
+        port: tls.port,
+        cert: readPem('certFile', tls.certFile),
+        key: readPem('keyFile', tls.keyFile),
+        ...(withClients && { ca: readPem('caFile', tls.caFile) }),
+        clientCertificate: !withClients ? 'none' : tls.requireClientCertificate ? 'required' : 'optional',
+      },
+    ],
   };
+}
+
+/** A device that keeps trying with a wrong token is told of once in ten seconds. */
+function tellRefusal(device: DirectoryDevice, reason: string): void {
+  const time = systemClock.nowMicros();
+  if (time - (refusedAt.get(device.id) ?? 0) < REFUSALS_APART_MICROS) return;
+  refusedAt.set(device.id, time);
+  const { organizationId, id: deviceId } = device;
+  port.postMessage({
+    type: 'connection',
+    change: 'refused',
+    organizationId,
+    deviceId,
+    time,
+    reason,
+  } satisfies ConnectionMessage);
 }
 
 function readPem(setting: string, file: string): Buffer {
