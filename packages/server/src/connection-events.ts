@@ -91,7 +91,7 @@ export class EventWriter {
         { eventCount: events.length, error: messageOf(error) },
         'events not yet in the log; tried again',
       );
-      this.#pending.unshift(...events);
+      this.#pending = [...events, ...this.#pending];
       this.#schedule(1000);
     }
   }
