@@ -1,4 +1,8 @@
 export * from './codec.ts';
+export * from './csv/csv-batch.ts';
+export { CsvDecoder } from './csv/csv-decoder.ts';
+export { type CsvDialect, detectCsv } from './csv/csv-dialect.ts';
+export type * from './csv/csv-mapping.ts';
 export * from './decoded-batch.ts';
 export * from './encode/json.ts';
 export * from './encode/protobuf.ts';
