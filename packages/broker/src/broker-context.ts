@@ -1,0 +1,29 @@
+/** What every connection of one broker shares. */
+import type { Clock, Logger } from '@fieldline/kit';
+import type { BrokerCounters } from './broker-counters.ts';
+import type { Connection } from './connection.ts';
+import type { GroupCommit } from './group-commit.ts';
+import type { BrokerLimits, BrokerOptions, ConnectionEvent } from './options.ts';
+import type { Router } from './router/router.ts';
+import type { SessionRegistry } from './session/session-registry.ts';
+import type { SessionStore } from './session/session-store.ts';
+import type { RouteEpoch } from './session/topic-cache.ts';
+
+export interface BrokerContext {
+  readonly options: Pick<BrokerOptions, 'authenticate' | 'route' | 'maySubscribe'>;
+  readonly limits: BrokerLimits;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly counters: BrokerCounters;
+  readonly commit: GroupCommit;
+  readonly router: Router;
+  readonly registry: SessionRegistry;
+  readonly store: SessionStore;
+  readonly routeEpoch: RouteEpoch;
+  readonly connections: Set<Connection>;
+  tell(event: Omit<ConnectionEvent, 'time'>): void;
+  /** The connection is to be pumped after this round of events. */
+  wake(connection: Connection): void;
+  /** The connection is not read until there is room in the commit. */
+  waitForRoom(connection: Connection): void;
+}

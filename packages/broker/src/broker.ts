@@ -1,0 +1,273 @@
+/**
+ * The broker: opens the doors, holds what the connections share, and is its clock. Promise: what it acknowledges is
+ * durable. Errors of single clients end that client's connection and nothing else.
+ */
+
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { type Health, Metrics, messageOf, Service, silentLogger, systemClock } from '@fieldline/kit';
+import type { BrokerContext } from './broker-context.ts';
+import { BrokerCounters, registerGauges } from './broker-counters.ts';
+import { Connection } from './connection.ts';
+import { GroupCommit } from './group-commit.ts';
+import { publishWill } from './inbound-publish.ts';
+import { type ListenerAddress, Listeners } from './listeners.ts';
+import { NO_BYTES } from './message.ts';
+import type { PeerFacts } from './open-session.ts';
+import { type BrokerLimits, type BrokerOptions, DEFAULT_LIMITS, type PlatformMessage } from './options.ts';
+import { REASON } from './packets/reason-codes.ts';
+import { Router } from './router/router.ts';
+import { checkTopicName } from './router/topic.ts';
+import { JournalSessionStore } from './session/journal-session-store.ts';
+import { SessionRegistry } from './session/session-registry.ts';
+import { MemorySessionStore, type SessionStore, type StoredOperation } from './session/session-store.ts';
+
+export interface BrokerStatistics {
+  readonly connections: number;
+  readonly sessions: number;
+  readonly subscriptions: number;
+  readonly retainedMessages: number;
+  readonly retainedBytes: number;
+  readonly messagesReceived: number;
+  readonly messagesSent: number;
+  readonly recordsCommitted: number;
+  readonly messagesRefused: number;
+  readonly connectionsRefused: number;
+  readonly protocolErrors: number;
+  readonly dropped: Readonly<Record<string, number>>;
+  /** Bytes that wait to be made durable. */
+  readonly pendingBytes: number;
+}
+
+export interface Broker {
+  /** Restores sessions, then opens the doors. */
+  start(): Promise<void>;
+  /** Closes the doors, acknowledges what is still made durable, disconnects everybody (0x8B), keeps the sessions. */
+  stop(): Promise<void>;
+  addresses(): ListenerAddress[];
+  health(): Health;
+  /** Ends the sessions of a device at once, as after a revocation; returns how many were connected. */
+  disconnectDevice(deviceId: string, reasonCode: number, reason: string): number;
+  /** From the platform to the clients of one organisation; resolves when it is durable for those who are away. */
+  publish(message: PlatformMessage): Promise<void>;
+  /** Routes are asked for again: call it whenever devices or mappings have changed. */
+  forgetRoutes(): void;
+  statistics(): BrokerStatistics;
+}
+
+const TICK_MS = 250;
+const EXPIRE_EVERY_TICKS = 240;
+
+export function createBroker(options: BrokerOptions): Broker {
+  return new EmbeddedBroker(options);
+}
+
+class EmbeddedBroker implements Broker {
+  readonly #options: BrokerOptions;
+  readonly #limits: BrokerLimits;
+  readonly #metrics: Metrics;
+  readonly #context: BrokerContext;
+  readonly #listeners: Listeners;
+  readonly #service: Service;
+  readonly #counters = new BrokerCounters();
+  readonly #woken: Connection[] = [];
+  readonly #waiting = new Set<Connection>();
+  #tickTimer: NodeJS.Timeout | undefined;
+  #ticks = 0;
+
+  constructor(options: BrokerOptions) {
+    this.#options = options;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#metrics = options.metrics ?? new Metrics();
+    this.#context = this.#createContext();
+    this.#listeners = new Listeners({
+      tcp: options.listeners.tcp ?? [],
+      tls: options.listeners.tls ?? [],
+      limits: this.#limits,
+      logger: this.#context.logger,
+      accept: (socket, peer) => this.#accept(socket, peer),
+      refused: () => {
+        this.#counters.connectionsRefused += 1;
+      },
+    });
+    registerGauges(this.#metrics, () => this.statistics());
+    this.#service = new Service('broker', {
+      start: () => this.#start(),
+      stop: () => this.#stop(),
+      problem: () => this.#context.commit.problem,
+    });
+  }
+
+  start(): Promise<void> {
+    return this.#service.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#service.stop();
+  }
+
+  health(): Health {
+    return this.#service.health();
+  }
+
+  addresses(): ListenerAddress[] {
+    return this.#listeners.addresses();
+  }
+
+  disconnectDevice(deviceId: string, reasonCode: number, reason: string): number {
+    const { registry, connections } = this.#context;
+    const found = [...connections].filter((connection) => connection.session?.identity.deviceId === deviceId);
+    for (const connection of found) connection.close(reasonCode, reason);
+    for (const session of registry.all) if (session.identity.deviceId === deviceId) registry.end(session);
+    return found.length;
+  }
+
+  async publish({ organizationId, topic, payload, qos, retain = false, expiryS }: PlatformMessage): Promise<void> {
+    checkTopicName(topic);
+    const { router, store, clock } = this.#context;
+    const expiresAtMs = expiryS === undefined ? Number.POSITIVE_INFINITY : clock.nowMs() + expiryS * 1000;
+    const message = { topic, payload: new Uint8Array(payload), qos, retain, properties: NO_BYTES, expiresAtMs };
+    router.publish(organizationId, message, null);
+    if (store.isPending) await store.durable();
+  }
+
+  forgetRoutes(): void {
+    this.#context.routeEpoch.current += 1;
+  }
+
+  statistics(): BrokerStatistics {
+    const { connections, registry, router, commit } = this.#context;
+    const { messagesReceived, messagesSent, recordsCommitted, messagesRefused, connectionsRefused, protocolErrors } =
+      this.#counters;
+    return {
+      connections: connections.size,
+      sessions: registry.count,
+      subscriptions: router.subscriptionCount,
+      retainedMessages: router.retainedCount,
+      retainedBytes: router.retainedBytes,
+      messagesReceived,
+      messagesSent,
+      recordsCommitted,
+      messagesRefused,
+      connectionsRefused,
+      protocolErrors,
+      dropped: { ...this.#counters.dropped },
+      pendingBytes: commit.pendingBytes,
+    };
+  }
+
+  #createContext(): BrokerContext {
+    const { clock = systemClock, logger = silentLogger, dataDir } = this.#options;
+    const limits = this.#limits;
+    const store: SessionStore =
+      dataDir === null ? new MemorySessionStore() : new JournalSessionStore(join(dataDir, 'sessions.journal'), logger);
+    const dropped = (reason: keyof BrokerCounters['dropped'], count: number): void => {
+      this.#counters.dropped[reason] += count;
+    };
+    const router = new Router({ store, clock, retainedBytesMax: limits.retainedBytesMax, dropped });
+    const { queueBytesPerSessionMax } = limits;
+    const registry = new SessionRegistry({
+      store,
+      router,
+      clock,
+      queueBytesPerSessionMax,
+      publishWill: (session, will) => publishWill(this.#context, session, will),
+    });
+    const appendSeconds = this.#metrics.histogram('mqtt_commit_duration_seconds', 'Time to make a batch durable');
+    const commit = new GroupCommit({
+      appendToLog: (batch) => this.#options.appendToLog(batch),
+      store,
+      pendingBytesMax: limits.pendingBytesMax,
+      appendRetryMs: limits.appendRetryMs,
+      clock,
+      logger,
+      onCommitted: (records, durationMs) => {
+        this.#counters.recordsCommitted += records;
+        appendSeconds.observe(durationMs / 1000);
+        this.#giveRoom();
+      },
+      onFailed: (records) => {
+        dropped('log-failed', records);
+        this.#giveRoom();
+      },
+    });
+    return {
+      options: this.#options,
+      limits,
+      clock,
+      logger,
+      counters: this.#counters,
+      commit,
+      router,
+      registry,
+      store,
+      routeEpoch: { current: 0 },
+      connections: new Set(),
+      tell: (event) => this.#options.onConnection?.({ ...event, time: clock.nowMicros() }),
+      wake: (connection) => this.#wake(connection),
+      waitForRoom: (connection) => this.#waiting.add(connection),
+    };
+  }
+
+  async #start(): Promise<void> {
+    const { store, registry } = this.#context;
+    const operations = await store.open(() => this.#snapshot());
+    registry.restore(operations);
+    await this.#listeners.start();
+    this.#tickTimer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  async #stop(): Promise<void> {
+    const { commit, connections, store } = this.#context;
+    this.#listeners.close();
+    clearInterval(this.#tickTimer);
+    const giveUp = setTimeout(() => commit.giveUp(), this.#limits.closeTimeoutMs);
+    await commit.drained();
+    for (const connection of connections) connection.close(REASON.serverShuttingDown, 'the broker is stopping');
+    await this.#listeners.closed(this.#limits.closeTimeoutMs);
+    await commit.drained(); // wills
+    clearTimeout(giveUp);
+    await store.close();
+    this.#counters.publish(this.#metrics);
+  }
+
+  *#snapshot(): Generator<StoredOperation> {
+    yield* this.#context.registry.snapshot();
+    yield* this.#context.router.snapshot();
+  }
+
+  #accept(socket: Socket, peer: PeerFacts): void {
+    this.#context.connections.add(new Connection(this.#context, socket, peer));
+  }
+
+  #tick(): void {
+    const { clock, connections, registry, router, logger } = this.#context;
+    try {
+      const nowMs = clock.monotonicMs();
+      for (const connection of connections) connection.checkTime(nowMs);
+      registry.tick();
+      this.#ticks += 1;
+      if (this.#ticks % EXPIRE_EVERY_TICKS === 0) router.expire(clock.nowMs());
+      this.#counters.publish(this.#metrics);
+    } catch (error) {
+      logger.error({ error: messageOf(error) }, 'the periodic work of the broker failed');
+    }
+  }
+
+  #wake(connection: Connection): void {
+    if (connection.isWoken) return;
+    connection.isWoken = true;
+    if (this.#woken.push(connection) > 1) return;
+    setImmediate(() => {
+      for (const woken of this.#woken.splice(0)) woken.pump();
+    });
+  }
+
+  /** Sockets that were not read are read again when half of the budget is free. */
+  #giveRoom(): void {
+    if (this.#waiting.size === 0 || this.#context.commit.pendingBytes > this.#limits.pendingBytesMax / 2) return;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const connection of waiting) connection.roomAgain();
+  }
+}

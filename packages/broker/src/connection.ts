@@ -1,0 +1,448 @@
+/**
+ * One client: ties a socket to the frame reader, the session and the group commit. Phases: connecting (a CONNECT is
+ * awaited) → judging (it is being authenticated; nothing is read) → open → closed. Reading stops whenever somebody holds
+ * it: the log, the connection's own budget, a client that does not read, or a CONNECT that is being judged.
+ */
+import type { Socket } from 'node:net';
+import type { BrokerContext } from './broker-context.ts';
+import type { CommitTarget } from './group-commit.ts';
+import { InboundPublish } from './inbound-publish.ts';
+import type { Delivery, ProtocolVersion } from './message.ts';
+import { checkConnect, identify, openSession, type PeerFacts } from './open-session.ts';
+import { OutboundPublish } from './outbound-publish.ts';
+import { ACKNOWLEDGEMENT_BYTES_MAX, writeAcknowledgement } from './packets/acknowledgement.ts';
+import { refuseAuth } from './packets/auth.ts';
+import { encodeConnackAccepted, encodeConnackRefused } from './packets/connack.ts';
+import { ConnectError, type ConnectPacket, decodeConnect } from './packets/connect.ts';
+import { decodeDisconnect, encodeDisconnect } from './packets/disconnect.ts';
+import { FrameReader, type FrameSink, PACKET } from './packets/frame.ts';
+import { PacketReader } from './packets/packet-reader.ts';
+import { decodePingreq, PINGRESP } from './packets/pingreq.ts';
+import { ProtocolError } from './packets/protocol-error.ts';
+import { decodePuback } from './packets/puback.ts';
+import { decodePubcomp } from './packets/pubcomp.ts';
+import { decodePubrec } from './packets/pubrec.ts';
+import { decodePubrel } from './packets/pubrel.ts';
+import { REASON } from './packets/reason-codes.ts';
+import { decodeSubscribe } from './packets/subscribe.ts';
+import { decodeUnsubscribe } from './packets/unsubscribe.ts';
+import type { Session, SessionLink } from './session/session.ts';
+import { subscribe, unsubscribe } from './subscribing.ts';
+
+/** Why the socket is not read at the moment; bits. */
+const HOLD = { judging: 1, log: 2, ownBudget: 4, slowReader: 8 } as const;
+
+export class Connection implements FrameSink, SessionLink, CommitTarget {
+  readonly #context: BrokerContext;
+  readonly #socket: Socket;
+  readonly #peer: PeerFacts;
+  readonly #frames: FrameReader;
+  #phase: 'connecting' | 'judging' | 'open' | 'closed' = 'connecting';
+  protocolVersion: ProtocolVersion = 4;
+  /** Received time of what is being handled, in microseconds. */
+  receivedTime = 0;
+  commitSerial = 0;
+  /** Waits in the context's list of those to be pumped. */
+  isWoken = false;
+  #session: Session | null = null;
+  #inbound: InboundPublish | null = null;
+  #outbound: OutboundPublish | null = null;
+  #clientPacketBytesMax = Number.POSITIVE_INFINITY;
+  #keepAliveMs = 0;
+  #isGreeted = false;
+  #lastReceivedMs: number;
+  readonly #connectedMs: number;
+  #holds = 0;
+  #pendingBytes = 0;
+  #acks: Buffer | null = null;
+  #acksLength = 0;
+  #acksExpected = 16 * ACKNOWLEDGEMENT_BYTES_MAX;
+  #durable: Promise<void> | null = null;
+
+  constructor(context: BrokerContext, socket: Socket, peer: PeerFacts) {
+    this.#context = context;
+    this.#socket = socket;
+    this.#peer = peer;
+    this.#frames = new FrameReader(this, context.limits.packetBytesMax);
+    this.#connectedMs = context.clock.monotonicMs();
+    this.#lastReceivedMs = this.#connectedMs;
+    socket.setNoDelay(true);
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('drain', () => this.#onDrain());
+    socket.on('error', () => {}); // 'close' follows, and that is what counts
+    socket.on('close', () => this.#ended(REASON.unspecifiedError, 'the connection was lost', true));
+  }
+
+  /** The device that is connected; null before CONNECT is accepted. */
+  get session(): Session | null {
+    return this.#session;
+  }
+
+  /** The client cannot take anything now: it reads too slowly, or has not had its CONNACK yet [MQTT-3.2.0-1]. */
+  get isSlow(): boolean {
+    return !this.#isGreeted || this.#isStuffed;
+  }
+
+  get #isStuffed(): boolean {
+    return this.#socket.writableLength > this.#context.limits.outboundBytesPerConnectionMax;
+  }
+
+  /** Bytes that were read and wait for the log. */
+  addPending(byteLength: number): void {
+    this.#pendingBytes += byteLength;
+  }
+
+  write(bytes: Buffer): void {
+    if (this.#phase === 'closed' || this.#socket.destroyed) return;
+    this.#context.counters.bytesSent += bytes.length;
+    this.#socket.write(bytes);
+    // A client that does not read its answers is not listened to either: its answers stay bounded.
+    if (this.#isStuffed) this.#hold(HOLD.slowReader);
+  }
+
+  /** Runs `action` when all that the session store was told is durable; in the order of the calls. */
+  whenDurable(action: () => void): void {
+    if (this.#durable === null && !this.#context.store.isPending) {
+      action();
+      return;
+    }
+    const waiting = (this.#durable ?? Promise.resolve())
+      .then(() => this.#context.store.durable())
+      .then(
+        () => {
+          if (this.#phase === 'open') action();
+        },
+        (error: unknown) => this.close(REASON.unspecifiedError, `the session cannot be stored: ${String(error)}`),
+      )
+      .finally(() => {
+        if (this.#durable === waiting) this.#durable = null;
+      });
+    this.#durable = waiting;
+  }
+
+  // ── SessionLink ──
+
+  sendQos0(delivery: Delivery): boolean {
+    if (this.isSlow) return false;
+    this.#outbound!.sendQos0(delivery);
+    return true;
+  }
+
+  wake(): void {
+    this.#context.wake(this);
+  }
+
+  pump(): void {
+    this.isWoken = false;
+    if (this.#phase !== 'open') return;
+    this.#socket.cork();
+    this.#outbound!.pump();
+    this.#socket.uncork();
+  }
+
+  takenOver(): void {
+    this.close(REASON.sessionTakenOver, 'another connection has taken the session over'); // [MQTT-3.1.4-3]
+  }
+
+  // ── CommitTarget ──
+
+  committed(packetType: number, packetId: number, reasonCode: number, byteLength: number): void {
+    this.#pendingBytes -= byteLength;
+    if (packetType === 0 || this.#phase !== 'open') return;
+    if (packetType !== PACKET.pubrec || reasonCode >= 0x80) this.#inbound!.answered();
+    if (this.#acks === null) {
+      this.#acks = Buffer.allocUnsafe(this.#acksExpected);
+    } else if (this.#acksLength + ACKNOWLEDGEMENT_BYTES_MAX > this.#acks.length) {
+      this.#acks = Buffer.concat([this.#acks], this.#acks.length * 2);
+    }
+    this.#acksLength = writeAcknowledgement(
+      this.#acks,
+      this.#acksLength,
+      packetType,
+      packetId,
+      reasonCode,
+      this.protocolVersion,
+    );
+  }
+
+  flushAcknowledgements(): void {
+    const acks = this.#acks;
+    if (acks !== null) {
+      this.#acks = null;
+      this.write(acks.subarray(0, this.#acksLength));
+      // Room for as many next time, and a few more.
+      this.#acksExpected = Math.min(Math.max(64, this.#acksLength + 32), 65_536);
+      this.#acksLength = 0;
+    }
+    if (
+      (this.#holds & HOLD.ownBudget) !== 0 &&
+      this.#pendingBytes <= this.#context.limits.pendingBytesPerConnectionMax / 2
+    ) {
+      this.#letGo(HOLD.ownBudget);
+    }
+  }
+
+  failed(reasonCode: number, reason: string): void {
+    this.close(reasonCode, reason);
+  }
+
+  /** There is room for the log again. */
+  roomAgain(): void {
+    this.#letGo(HOLD.log);
+  }
+
+  /** Closes with the reason (MQTT 5: DISCONNECT; MQTT 3.1.1 has no word for it). The will stays due. */
+  close(reasonCode: number, reason: string): void {
+    if (this.#phase === 'closed') return;
+    if (this.#isGreeted && this.protocolVersion === 5) {
+      this.write(encodeDisconnect(reasonCode, reason, this.#clientPacketBytesMax));
+    }
+    this.#ended(reasonCode, reason, true);
+  }
+
+  /** Closes what has been silent for too long; called now and then. */
+  checkTime(nowMs: number): void {
+    if (this.#phase === 'connecting' || this.#phase === 'judging') {
+      if (nowMs - this.#connectedMs >= this.#context.limits.connectTimeoutMs) {
+        this.#context.counters.connectionsRefused += 1;
+        this.#ended(REASON.unspecifiedError, 'no CONNECT in time', false);
+      }
+      return;
+    }
+    // While we do not read, silence is ours. [MQTT-3.1.2-22]: one and a half times the keep-alive.
+    if (this.#holds !== 0) this.#lastReceivedMs = nowMs;
+    else if (this.#keepAliveMs > 0 && nowMs - this.#lastReceivedMs > this.#keepAliveMs * 1.5) {
+      this.close(REASON.keepAliveTimeout, 'nothing was heard for one and a half times the keep-alive');
+    }
+  }
+
+  #onData(chunk: Buffer): void {
+    const { clock, counters } = this.#context;
+    counters.bytesReceived += chunk.length;
+    if (this.#phase === 'closed') return;
+    this.#lastReceivedMs = clock.monotonicMs();
+    this.receivedTime = clock.nowMicros();
+    this.#socket.cork();
+    this.#guard(() => this.#frames.push(chunk));
+    this.#socket.uncork();
+    this.#checkBudget();
+  }
+
+  onFrame(firstByte: number, buffer: Buffer, start: number, end: number): void {
+    if (this.#phase === 'open') {
+      if (firstByte >> 4 === PACKET.publish) this.#inbound!.take(firstByte, buffer, start, end);
+      else this.#onPacket(firstByte >> 4, new PacketReader(buffer, start, end));
+    } else if (this.#phase === 'connecting') {
+      // [MQTT-3.1.0-1]: the first packet is CONNECT.
+      if (firstByte >> 4 !== PACKET.connect)
+        throw new ProtocolError(REASON.protocolError, 'the first packet is not CONNECT');
+      this.#onConnect(decodeConnect(new PacketReader(buffer, start, end)));
+    }
+  }
+
+  #onPacket(packetType: number, reader: PacketReader): void {
+    const session = this.#session!;
+    switch (packetType) {
+      case PACKET.puback:
+        this.#outbound!.puback(decodePuback(reader, this.protocolVersion));
+        return;
+      case PACKET.pubrec:
+        this.#outbound!.pubrec(decodePubrec(reader, this.protocolVersion));
+        return;
+      case PACKET.pubrel:
+        this.#onPubrel(decodePubrel(reader, this.protocolVersion).packetId);
+        return;
+      case PACKET.pubcomp:
+        this.#outbound!.pubcomp(decodePubcomp(reader, this.protocolVersion));
+        return;
+      case PACKET.subscribe:
+        subscribe(this.#context, this, session, decodeSubscribe(reader, this.protocolVersion));
+        return;
+      case PACKET.unsubscribe:
+        unsubscribe(this.#context, this, session, decodeUnsubscribe(reader, this.protocolVersion));
+        return;
+      case PACKET.pingreq:
+        decodePingreq(reader);
+        this.write(PINGRESP); // [MQTT-3.12.4-1]
+        return;
+      case PACKET.disconnect:
+        this.#onDisconnect(reader);
+        return;
+      case PACKET.auth:
+        if (this.protocolVersion === 5) refuseAuth(reader);
+    }
+    // [MQTT-3.1.0-2]: a second CONNECT; or a type that this version does not have.
+    throw new ProtocolError(REASON.protocolError, `packet type ${packetType} is not allowed here`);
+  }
+
+  /** The packet id is free when PUBCOMP goes out, and PUBCOMP goes out when that is durable (4.3.3). */
+  #onPubrel(packetId: number): void {
+    const { commit, store } = this.#context;
+    const session = this.#session!;
+    const isKnown = session.receivedQos2.delete(packetId);
+    if (isKnown && session.isPersistent) store.note({ kind: 'completed', key: session.key, packetId });
+    this.addPending(
+      commit.acknowledge(this, PACKET.pubcomp, packetId, isKnown ? REASON.success : REASON.packetIdentifierNotFound),
+    );
+  }
+
+  #onDisconnect(reader: PacketReader): void {
+    const { reasonCode, sessionExpiryIntervalS } = decodeDisconnect(reader, this.protocolVersion);
+    const session = this.#session!;
+    if (sessionExpiryIntervalS !== null) {
+      // 3.14.2.2.2: a session that was to end with its connection cannot be kept after all.
+      if (sessionExpiryIntervalS > 0 && session.expiryIntervalS === 0) {
+        throw new ProtocolError(REASON.protocolError, 'DISCONNECT raises the session expiry from 0');
+      }
+      this.#context.registry.changeExpiry(
+        session,
+        Math.min(sessionExpiryIntervalS, this.#context.limits.sessionExpiryMaxS),
+      );
+    }
+    this.#ended(reasonCode, 'the client has disconnected', reasonCode !== REASON.success); // [MQTT-3.14.4-3]
+  }
+
+  #onConnect(packet: ConnectPacket): void {
+    this.protocolVersion = packet.protocolVersion;
+    this.#phase = 'judging';
+    this.#frames.hold();
+    this.#hold(HOLD.judging);
+    // The packet's views into the socket's buffer are used before the next read.
+    this.#judge({ ...packet, password: packet.password && Buffer.from(packet.password) }).catch((error: unknown) => {
+      if (error instanceof ProtocolError) return this.#refuse(error, packet.clientId);
+      this.#context.logger.error(
+        { error: String(error), clientId: packet.clientId },
+        'a connection failed inside the broker',
+      );
+      this.#ended(REASON.unspecifiedError, 'internal error', true);
+    });
+  }
+
+  async #judge(packet: ConnectPacket): Promise<void> {
+    checkConnect(packet);
+    const identity = await identify(this.#context, packet, this.#peer);
+    if (this.#phase !== 'judging') return;
+    const before = this.#context.registry.find(identity, packet.clientId)?.link;
+    before?.takenOver();
+    const opened = openSession(this.#context, packet, identity);
+    const { session, clientTerms } = opened;
+    this.#session = session;
+    this.#inbound = new InboundPublish(this.#context, this, session);
+    this.#outbound = new OutboundPublish(this.#context, this, session, clientTerms);
+    this.#clientPacketBytesMax = clientTerms.packetBytesMax;
+    this.#keepAliveMs = opened.keepAliveS * 1000;
+    this.#lastReceivedMs = this.#context.clock.monotonicMs();
+    this.#phase = 'open';
+    session.connected(this);
+    this.#context.counters.connectionsAccepted += 1;
+    this.#tell('connected', REASON.success, '');
+    this.whenDurable(() => {
+      this.write(encodeConnackAccepted(this.protocolVersion, opened.isPresent, opened.serverTerms));
+      this.#isGreeted = true;
+      this.wake();
+      this.#guard(() => this.#frames.release());
+      this.#letGo(HOLD.judging);
+      this.#checkBudget();
+    });
+  }
+
+  /** Runs what decodes; a ProtocolError ends the connection with its reason, anything else is a bug and ends it, too. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (error instanceof ProtocolError) {
+        this.#onProtocolError(error);
+        return;
+      }
+      this.#context.logger.error(
+        { error: String(error), stack: error instanceof Error ? error.stack : '' },
+        'a packet could not be handled',
+      );
+      this.close(REASON.unspecifiedError, 'internal error');
+    }
+  }
+
+  #onProtocolError(error: ProtocolError): void {
+    this.#context.counters.protocolErrors += 1;
+    if (this.#phase === 'open') {
+      this.close(error.reasonCode, error.message); // MQTT 5, 4.13
+      return;
+    }
+    if (error instanceof ConnectError) {
+      this.protocolVersion = error.protocolVersion;
+      this.#refuse(error, '');
+      return;
+    }
+    this.#context.counters.connectionsRefused += 1;
+    this.#ended(error.reasonCode, error.message, false);
+  }
+
+  #refuse(error: ProtocolError, clientId: string): void {
+    if (this.#phase === 'closed') return;
+    const { counters } = this.#context;
+    counters.connectionsRefused += 1;
+    const connack = encodeConnackRefused(this.protocolVersion, error.reasonCode, error.message);
+    if (connack !== null) this.write(connack);
+    this.#context.tell({
+      type: 'refused',
+      clientId,
+      remoteAddress: this.#peer.remoteAddress,
+      reasonCode: error.reasonCode,
+      reason: error.message,
+    });
+    this.#ended(error.reasonCode, error.message, false);
+  }
+
+  #ended(reasonCode: number, reason: string, keepWill: boolean): void {
+    if (this.#phase === 'closed') return;
+    const wasOpen = this.#phase === 'open';
+    this.#phase = 'closed';
+    this.#context.connections.delete(this);
+    this.#closeSocket();
+    if (!wasOpen) return;
+    this.#context.registry.disconnected(this.#session!, keepWill);
+    this.#tell('disconnected', reasonCode, reason);
+  }
+
+  /** Lets the client read the last words: what it still sends is read and dropped, else the reset would overtake them. */
+  #closeSocket(): void {
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    socket.end();
+    socket.resume();
+    const timer = setTimeout(() => socket.destroy(), this.#context.limits.closeTimeoutMs);
+    socket.once('close', () => clearTimeout(timer));
+  }
+
+  #tell(type: 'connected' | 'disconnected', reasonCode: number, reason: string): void {
+    const { identity, clientId } = this.#session!;
+    this.#context.tell({ type, identity, clientId, remoteAddress: this.#peer.remoteAddress, reasonCode, reason });
+  }
+
+  #checkBudget(): void {
+    if (this.#phase !== 'open') return;
+    if (this.#pendingBytes > this.#context.limits.pendingBytesPerConnectionMax) this.#hold(HOLD.ownBudget);
+    if (this.#context.commit.isFull) {
+      this.#hold(HOLD.log);
+      this.#context.waitForRoom(this);
+    }
+  }
+
+  #onDrain(): void {
+    if (this.#phase !== 'open') return;
+    this.#letGo(HOLD.slowReader);
+    this.pump();
+  }
+
+  #hold(reason: number): void {
+    if (this.#holds === 0) this.#socket.pause();
+    this.#holds |= reason;
+  }
+
+  #letGo(reason: number): void {
+    if (this.#holds === 0) return;
+    this.#holds &= ~reason;
+    if (this.#holds === 0 && this.#phase !== 'closed') this.#socket.resume();
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * What becomes of a PUBLISH from a client: into the group commit, to subscribers, both, or refused. The hot path: for a
+ * message to the log it copies the payload once (into the batch) and makes no object but that view.
+ */
+import type { BrokerContext } from './broker-context.ts';
+import type { Connection } from './connection.ts';
+import { type Message, NO_BYTES } from './message.ts';
+import type { PublishRoute } from './options.ts';
+import { PACKET } from './packets/frame.ts';
+import { ProtocolError } from './packets/protocol-error.ts';
+import { decodePublish, PublishFields } from './packets/publish.ts';
+import { REASON } from './packets/reason-codes.ts';
+import { checkTopicName } from './router/topic.ts';
+import type { Session, Will } from './session/session.ts';
+import { TopicCache, type TopicEntry } from './session/topic-cache.ts';
+
+/** One for the thread: a packet is decoded and dealt with before the next one is looked at. */
+const fields = new PublishFields();
+
+/** The publishing half of one connection. */
+export class InboundPublish {
+  readonly #context: BrokerContext;
+  readonly #connection: Connection;
+  readonly #session: Session;
+  readonly #topics: TopicCache;
+  #aliases: TopicEntry[] | null = null;
+  /** QoS 1 and 2 messages that were not answered yet. */
+  #unanswered = 0;
+  #refusedTopic = '';
+
+  constructor(context: BrokerContext, connection: Connection, session: Session) {
+    this.#context = context;
+    this.#connection = connection;
+    this.#session = session;
+    this.#topics = new TopicCache(context.limits);
+  }
+
+  /** Takes one PUBLISH. Throws a ProtocolError. */
+  take(firstByte: number, buffer: Buffer, start: number, end: number): void {
+    const connection = this.#connection;
+    decodePublish(firstByte, buffer, start, end, connection.protocolVersion, fields);
+    const entry = this.#topicEntry(buffer);
+    this.#context.counters.messagesReceived += 1;
+    if (fields.qos > 0) this.#countUnanswered();
+    if (fields.qos === 2 && this.#session.receivedQos2.has(fields.packetId)) {
+      // [MQTT-4.3.3-10]: taken before, so only answered; behind the batch that it may still be in.
+      connection.addPending(this.#context.commit.acknowledge(connection, PACKET.pubrec, fields.packetId, 0));
+      return;
+    }
+    const route = this.#route(entry);
+    const payload = buffer.subarray(fields.payloadStart, fields.payloadEnd);
+    if (route.to === 'log') this.#toLog(route, payload);
+    else this.#elsewhere(route, entry, payload);
+  }
+
+  /** One message was answered with PUBACK, PUBCOMP or a PUBREC that ends it. */
+  answered(): void {
+    if (this.#unanswered > 0) this.#unanswered -= 1;
+  }
+
+  #toLog(route: Extract<PublishRoute, { to: 'log' | 'both' }>, payload: Uint8Array): void {
+    const { commit } = this.#context;
+    const connection = this.#connection;
+    const answer = answerTo(fields.qos);
+    connection.addPending(
+      commit.record(connection, route.origin, connection.receivedTime, payload, answer, fields.packetId),
+    );
+    if (fields.qos === 2) commit.received(this.#session, fields.packetId);
+  }
+
+  #elsewhere(route: PublishRoute, entry: TopicEntry, payload: Buffer): void {
+    if (route.to === 'refused') {
+      this.#refused(route.reasonCode, route.reason, entry);
+      return;
+    }
+    const { qos, packetId } = fields;
+    const outcome = this.#context.router.publish(
+      this.#session.identity.organizationId,
+      this.#message(entry, payload),
+      this.#session,
+    );
+    if (route.to === 'both') {
+      this.#toLog(route, payload);
+      return;
+    }
+    if (qos === 0) return;
+    const reasonCode = !outcome.isRetained
+      ? REASON.quotaExceeded
+      : outcome.subscriberCount === 0
+        ? REASON.noMatchingSubscribers
+        : REASON.success;
+    const connection = this.#connection;
+    connection.addPending(this.#context.commit.acknowledge(connection, answerTo(qos), packetId, reasonCode));
+    if (qos === 2 && reasonCode < 0x80) this.#context.commit.received(this.#session, packetId);
+  }
+
+  /** MQTT 5: a negative answer. MQTT 3.1.1 has none, so QoS 1 and 2 close the connection [MQTT-3.3.5-2]. QoS 0: told once. */
+  #refused(reasonCode: number, reason: string, entry: TopicEntry): void {
+    const connection = this.#connection;
+    this.#context.counters.messagesRefused += 1;
+    if (this.#refusedTopic !== entry.topic) {
+      this.#refusedTopic = entry.topic;
+      const { identity, clientId } = this.#session;
+      this.#context.logger.warn(
+        { deviceId: identity.deviceId, clientId, topic: entry.topic, reason },
+        'a message was refused',
+      );
+    }
+    if (fields.qos === 0) return;
+    if (connection.protocolVersion === 4) throw new ProtocolError(reasonCode, reason);
+    connection.addPending(
+      this.#context.commit.acknowledge(connection, answerTo(fields.qos), fields.packetId, reasonCode),
+    );
+  }
+
+  #countUnanswered(): void {
+    this.#unanswered += 1;
+    const { receiveMaximum } = this.#context.limits;
+    // [MQTT-3.3.4-8]; MQTT 3.1.1 has no such limit, there the connection's byte budget holds it back.
+    if (this.#unanswered > receiveMaximum && this.#connection.protocolVersion === 5) {
+      throw new ProtocolError(REASON.receiveMaximumExceeded, `more than ${receiveMaximum} messages without an answer`);
+    }
+  }
+
+  #topicEntry(buffer: Buffer): TopicEntry {
+    const { topicAlias } = fields.properties;
+    if (topicAlias === undefined) return this.#topics.find(buffer, fields.topicStart, fields.topicEnd);
+    if (topicAlias > this.#context.limits.topicAliasMaximum) {
+      throw new ProtocolError(REASON.topicAliasInvalid, `topic alias ${topicAlias} is over the maximum`); // [MQTT-3.3.2-9]
+    }
+    this.#aliases ??= [];
+    if (fields.topicEnd > fields.topicStart) {
+      const entry = this.#topics.find(buffer, fields.topicStart, fields.topicEnd);
+      this.#aliases[topicAlias] = entry;
+      return entry;
+    }
+    const entry = this.#aliases[topicAlias];
+    if (entry === undefined)
+      throw new ProtocolError(REASON.protocolError, `topic alias ${topicAlias} was not set before`); // 3.3.2.3.4
+    return entry;
+  }
+
+  #route(entry: TopicEntry): PublishRoute {
+    const epoch = this.#context.routeEpoch.current;
+    if (entry.route === null || entry.epoch !== epoch) {
+      entry.route = this.#context.options.route(this.#session.identity, entry.topic);
+      entry.epoch = epoch;
+    }
+    return entry.route;
+  }
+
+  #message(entry: TopicEntry, payload: Buffer): Message {
+    const { messageExpiryInterval, forwarded } = fields.properties;
+    return {
+      topic: entry.topic,
+      payload: new Uint8Array(payload),
+      qos: fields.qos,
+      retain: fields.retain,
+      properties: forwarded ?? NO_BYTES,
+      expiresAtMs: expiryOf(messageExpiryInterval ?? null, this.#context.clock.nowMs()),
+    };
+  }
+}
+
+/** Publishes the will of a session whose client has gone, by the same rules as its messages. */
+export function publishWill(context: BrokerContext, session: Session, will: Will): void {
+  const { identity } = session;
+  checkTopicName(will.message.topic);
+  const route = context.options.route(identity, will.message.topic);
+  if (route.to === 'refused') {
+    context.counters.messagesRefused += 1;
+    context.logger.warn(
+      { deviceId: identity.deviceId, topic: will.message.topic, reason: route.reason },
+      'a will was refused',
+    );
+    return;
+  }
+  const message = { ...will.message, expiresAtMs: expiryOf(will.expiryS, context.clock.nowMs()) };
+  if (route.to !== 'log') context.router.publish(identity.organizationId, message, null);
+  if (route.to !== 'clients')
+    context.commit.record(null, route.origin, context.clock.nowMicros(), message.payload, 0, 0);
+}
+
+function answerTo(qos: number): number {
+  if (qos === 0) return 0;
+  return qos === 1 ? PACKET.puback : PACKET.pubrec;
+}
+
+function expiryOf(intervalS: number | null, nowMs: number): number {
+  return intervalS === null ? Number.POSITIVE_INFINITY : nowMs + intervalS * 1000;
+}

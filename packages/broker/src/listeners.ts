@@ -1,0 +1,146 @@
+/**
+ * The doors: TCP and TLS servers that hand over sockets with what is known about the other side. Connections are counted
+ * from the first byte of TCP on (a TLS handshake that never ends counts, too); one too many is closed at once.
+ */
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { FieldlineError, type Logger, messageOf } from '@fieldline/kit';
+import type { PeerFacts } from './open-session.ts';
+import type { BrokerLimits, TcpListenerOptions, TlsListenerOptions } from './options.ts';
+
+export interface ListenerAddress {
+  readonly kind: 'tcp' | 'tls';
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ListenersOptions {
+  readonly tcp: readonly TcpListenerOptions[];
+  readonly tls: readonly TlsListenerOptions[];
+  readonly limits: BrokerLimits;
+  readonly logger: Logger;
+  readonly accept: (socket: Socket, peer: PeerFacts) => void;
+  readonly refused: () => void;
+}
+
+export class Listeners {
+  readonly #options: ListenersOptions;
+  readonly #open: { kind: 'tcp' | 'tls'; server: Server }[] = [];
+  readonly #sockets = new Set<Socket>();
+
+  constructor(options: ListenersOptions) {
+    this.#options = options;
+  }
+
+  addresses(): ListenerAddress[] {
+    return this.#open.map(({ kind, server }) => {
+      const { address, port } = server.address() as AddressInfo;
+      return { kind, host: address, port };
+    });
+  }
+
+  /** Opens every door; rejects where one cannot be opened, with the others closed again. */
+  async start(): Promise<void> {
+    try {
+      for (const options of this.#options.tcp) await this.#listen('tcp', this.#tcpServer(), options);
+      for (const options of this.#options.tls) await this.#listen('tls', this.#tlsServer(options), options);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Takes no more connections. */
+  close(): void {
+    for (const { server } of this.#open) server.close();
+  }
+
+  /** Waits until every socket is closed; those that are left after a while are cut. */
+  async closed(timeoutMs: number): Promise<void> {
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, timeoutMs);
+    await Promise.all([...this.#sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
+    clearTimeout(timer);
+  }
+
+  #tcpServer(): Server {
+    const server = createServer();
+    server.on('connection', (socket) => this.#count(socket) && this.#options.accept(socket, peerOf(socket, false)));
+    return server;
+  }
+
+  #tlsServer(options: TlsListenerOptions): Server {
+    const { key, cert, ca, clientCertificate, minVersion } = options;
+    const server = createTlsServer({
+      key,
+      cert,
+      ...(ca !== undefined && { ca: ca as string | Buffer | (string | Buffer)[] }),
+      requestCert: clientCertificate !== 'none',
+      rejectUnauthorized: clientCertificate === 'required',
+      minVersion: minVersion ?? 'TLSv1.2',
+      handshakeTimeout: this.#options.limits.connectTimeoutMs,
+    });
+    server.on('connection', (socket: Socket) => this.#count(socket));
+    server.on('secureConnection', (socket) => this.#options.accept(socket, securePeerOf(socket)));
+    server.on('tlsClientError', (error, socket) => {
+      this.#options.refused();
+      this.#options.logger.debug(
+        { remoteAddress: socket.remoteAddress, error: messageOf(error) },
+        'a TLS handshake failed',
+      );
+    });
+    return server;
+  }
+
+  #count(socket: Socket): boolean {
+    if (this.#sockets.size >= this.#options.limits.connectionsMax) {
+      this.#options.refused();
+      socket.destroy();
+      return false;
+    }
+    this.#sockets.add(socket);
+    socket.on('error', () => {}); // 'close' follows
+    socket.once('close', () => this.#sockets.delete(socket));
+    return true;
+  }
+
+  #listen(kind: 'tcp' | 'tls', server: Server, { host, port }: TcpListenerOptions): Promise<void> {
+    return new Promise((resolve, reject) => {
+      server.once('error', (error) => {
+        reject(
+          new FieldlineError(
+            'UNAVAILABLE',
+            `broker: cannot listen on ${host}:${port} (${messageOf(error)}); free the port or set another one`,
+            { cause: error },
+          ),
+        );
+      });
+      server.listen({ host, port, backlog: 4096 }, () => {
+        server.removeAllListeners('error');
+        server.on('error', (error) => this.#options.logger.error({ error: messageOf(error) }, 'a listener failed'));
+        this.#open.push({ kind, server });
+        resolve();
+      });
+    });
+  }
+}
+
+function peerOf(socket: Socket, secure: boolean): PeerFacts {
+  return {
+    remoteAddress: socket.remoteAddress ?? '',
+    secure,
+    certificateCommonName: undefined,
+    certificateFingerprint: undefined,
+  };
+}
+
+/** The certificate counts only where it was verified against the listener's authorities. */
+function securePeerOf(socket: TLSSocket): PeerFacts {
+  const peer = peerOf(socket, true);
+  if (!socket.authorized) return peer;
+  const certificate = socket.getPeerCertificate();
+  const commonName: unknown = certificate.subject?.CN;
+  if (typeof commonName !== 'string') return peer;
+  return { ...peer, certificateCommonName: commonName, certificateFingerprint: certificate.fingerprint256 };
+}

@@ -1,0 +1,140 @@
+/**
+ * From a decoded CONNECT to a session: client id, authentication, the right to the will's topic, take-over, the terms of
+ * both sides (MQTT 5, 3.1.4). Gives either the session or the reason for refusing; writes nothing.
+ */
+import { randomUUID } from 'node:crypto';
+import { messageOf } from '@fieldline/kit';
+import type { BrokerContext } from './broker-context.ts';
+import { type Message, NO_BYTES } from './message.ts';
+import type { Authentication, ClientIdentity, ConnectRequest } from './options.ts';
+import type { ClientTerms } from './outbound-publish.ts';
+import type { ServerTerms } from './packets/connack.ts';
+import type { ConnectPacket } from './packets/connect.ts';
+import { ProtocolError } from './packets/protocol-error.ts';
+import { REASON } from './packets/reason-codes.ts';
+import { checkTopicSize } from './router/topic.ts';
+import { EXPIRY_NEVER_S, type Session, type Will } from './session/session.ts';
+
+const CLIENT_ID_LENGTH_MAX = 256;
+
+export interface OpenedSession {
+  readonly session: Session;
+  readonly isPresent: boolean;
+  readonly serverTerms: ServerTerms;
+  readonly clientTerms: ClientTerms;
+  /** 0 = no keep-alive. */
+  readonly keepAliveS: number;
+}
+
+/** What the socket tells about the other side. */
+export type PeerFacts = Pick<
+  ConnectRequest,
+  'certificateCommonName' | 'certificateFingerprint' | 'remoteAddress' | 'secure'
+>;
+
+/** Checks what can be checked without asking anybody. Throws a ProtocolError with the reason for CONNACK. */
+export function checkConnect(packet: ConnectPacket): void {
+  if (packet.properties.authenticationMethod !== undefined) {
+    throw new ProtocolError(
+      REASON.badAuthenticationMethod,
+      'enhanced authentication is not offered; use a user name and token or a client certificate',
+    );
+  }
+  // MQTT 3.1.1 [MQTT-3.1.3-8]: without a client id there is no session to come back to.
+  if (packet.protocolVersion === 4 && packet.clientId === '' && !packet.clean) {
+    throw new ProtocolError(REASON.clientIdentifierNotValid, 'an empty client id needs a clean session');
+  }
+  if (packet.clientId.length > CLIENT_ID_LENGTH_MAX) {
+    throw new ProtocolError(
+      REASON.clientIdentifierNotValid,
+      `the client id is longer than ${CLIENT_ID_LENGTH_MAX} characters`,
+    );
+  }
+}
+
+/** Who is it? A broken check refuses, it never lets in. Throws a ProtocolError. */
+export async function identify(
+  context: BrokerContext,
+  packet: ConnectPacket,
+  peer: PeerFacts,
+): Promise<ClientIdentity> {
+  const { clientId, userName, password, protocolVersion } = packet;
+  let answer: Authentication;
+  try {
+    answer = await context.options.authenticate({ ...peer, clientId, userName, password, protocolVersion });
+  } catch (error) {
+    context.logger.error(
+      { clientId, error: messageOf(error) },
+      'a client could not be authenticated; it is refused for now',
+    );
+    throw new ProtocolError(REASON.serverUnavailable, 'the client cannot be checked at the moment; try again later');
+  }
+  if (!answer.accepted) throw new ProtocolError(answer.reasonCode, answer.reason);
+  return answer.identity;
+}
+
+/** Opens the session; whoever was connected to it must have been taken over before. Throws a ProtocolError. */
+export function openSession(context: BrokerContext, packet: ConnectPacket, identity: ClientIdentity): OpenedSession {
+  const { limits, registry } = context;
+  const clientId = packet.clientId === '' ? `auto-${randomUUID()}` : packet.clientId;
+  if (registry.find(identity, clientId) === undefined && registry.count >= limits.sessionsMax) {
+    throw new ProtocolError(REASON.quotaExceeded, `there are ${limits.sessionsMax} sessions already`);
+  }
+  const expiryIntervalS = expiryOf(packet, limits.sessionExpiryMaxS);
+  const will = willOf(context, packet, identity);
+  const opened = registry.open({ identity, clientId, clean: packet.clean, expiryIntervalS, will });
+  const { keepAliveS, serverKeepAliveS } = keepAliveOf(packet, limits.keepAliveMaxS);
+  return {
+    ...opened,
+    keepAliveS,
+    serverTerms: {
+      sessionExpiryIntervalS:
+        expiryIntervalS === (packet.properties.sessionExpiryInterval ?? 0) ? null : expiryIntervalS,
+      receiveMaximum: limits.receiveMaximum,
+      packetBytesMax: limits.packetBytesMax,
+      topicAliasMaximum: limits.topicAliasMaximum,
+      assignedClientId: packet.clientId === '' ? clientId : null, // [MQTT-3.1.3-6]
+      serverKeepAliveS,
+    },
+    clientTerms: {
+      receiveMaximum: Math.min(packet.properties.receiveMaximum ?? 65_535, limits.inFlightMax),
+      packetBytesMax: packet.properties.maximumPacketSize ?? Number.POSITIVE_INFINITY,
+      topicAliasMaximum: Math.min(packet.properties.topicAliasMaximum ?? 0, limits.topicAliasMaximum),
+    },
+  };
+}
+
+/** MQTT 3.1.1's unclean session has no end of its own: it gets the longest that there is. */
+function expiryOf(packet: ConnectPacket, sessionExpiryMaxS: number): number {
+  const asked =
+    packet.protocolVersion === 4 ? (packet.clean ? 0 : EXPIRY_NEVER_S) : (packet.properties.sessionExpiryInterval ?? 0);
+  return Math.min(asked, sessionExpiryMaxS);
+}
+
+function keepAliveOf(
+  packet: ConnectPacket,
+  keepAliveMaxS: number | null,
+): { keepAliveS: number; serverKeepAliveS: number | null } {
+  const asked = packet.keepAliveS;
+  const isTooLong = keepAliveMaxS !== null && (asked === 0 || asked > keepAliveMaxS);
+  // Only MQTT 5 clients can be told (3.2.2.3.14).
+  if (!isTooLong || packet.protocolVersion === 4) return { keepAliveS: asked, serverKeepAliveS: null };
+  return { keepAliveS: keepAliveMaxS, serverKeepAliveS: keepAliveMaxS };
+}
+
+function willOf(context: BrokerContext, packet: ConnectPacket, identity: ClientIdentity): Will | null {
+  if (packet.will === null) return null;
+  const { topic, payload, qos, retain, properties } = packet.will;
+  checkTopicSize(topic, context.limits.topicLengthMax, context.limits.topicLevelsMax);
+  const route = context.options.route(identity, topic);
+  if (route.to === 'refused') throw new ProtocolError(route.reasonCode, `the will: ${route.reason}`);
+  const message: Message = {
+    topic,
+    payload,
+    qos,
+    retain,
+    properties: properties.forwarded ?? NO_BYTES,
+    expiresAtMs: Number.POSITIVE_INFINITY,
+  };
+  return { message, delayS: properties.willDelayInterval ?? 0, expiryS: properties.messageExpiryInterval ?? null };
+}

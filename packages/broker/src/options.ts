@@ -1,0 +1,157 @@
+/** What the broker is told from outside, and every limit it keeps with its default. */
+import type { Clock, Logger, Metrics } from '@fieldline/kit';
+import type { Micros, Origin, RawBatch } from '@fieldline/model';
+import type { ProtocolVersion, QoS } from './message.ts';
+
+/** Who is connected. Authorisation and sessions hang on it, never on what a topic says. */
+export interface ClientIdentity {
+  readonly organizationId: string;
+  /** Device id, user id or service name, by kind. */
+  readonly deviceId: string;
+  readonly kind: 'device' | 'user' | 'service';
+}
+
+export interface ConnectRequest {
+  /** Empty where the client leaves it to the server. */
+  readonly clientId: string;
+  readonly userName: string | undefined;
+  readonly password: Uint8Array | undefined;
+  /** CN of the client's certificate; only where the certificate was verified against the listener's `ca`. */
+  readonly certificateCommonName: string | undefined;
+  /** SHA-256 of that certificate: hex in upper case, with colons. */
+  readonly certificateFingerprint: string | undefined;
+  readonly remoteAddress: string;
+  readonly secure: boolean;
+  readonly protocolVersion: ProtocolVersion;
+}
+
+export type Authentication =
+  | { readonly accepted: true; readonly identity: ClientIdentity }
+  | { readonly accepted: false; readonly reasonCode: number; readonly reason: string };
+
+/** Where a message goes: into the log, to other clients of the organisation, or nowhere. */
+export type PublishRoute =
+  | { readonly to: 'log'; readonly origin: Origin }
+  | { readonly to: 'clients' }
+  | { readonly to: 'both'; readonly origin: Origin }
+  | { readonly to: 'refused'; readonly reasonCode: number; readonly reason: string };
+
+export type SubscribeDecision =
+  | { readonly allowed: true }
+  | { readonly allowed: false; readonly reasonCode: number; readonly reason: string };
+
+export interface ConnectionEvent {
+  readonly type: 'connected' | 'disconnected' | 'refused';
+  /** Absent where a client was refused before it was known. */
+  readonly identity?: ClientIdentity;
+  readonly clientId: string;
+  readonly remoteAddress: string;
+  readonly reasonCode: number;
+  readonly reason: string;
+  readonly time: Micros;
+}
+
+export interface TcpListenerOptions {
+  readonly host: string;
+  /** 0 = any free port; see Broker.addresses(). */
+  readonly port: number;
+}
+
+export interface TlsListenerOptions extends TcpListenerOptions {
+  /** PEM. */
+  readonly key: string | Buffer;
+  readonly cert: string | Buffer;
+  /** PEM of the authorities that sign client certificates. */
+  readonly ca?: string | Buffer | readonly (string | Buffer)[];
+  /** 'none': not asked for. 'optional': verified where one is sent. 'required': no handshake without one. */
+  readonly clientCertificate: 'none' | 'optional' | 'required';
+  /** Default TLSv1.2. */
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
+}
+
+export interface BrokerLimits {
+  readonly connectionsMax: number;
+  /** From the first byte of TCP to an accepted CONNECT. */
+  readonly connectTimeoutMs: number;
+  /** Largest packet that is taken; told to MQTT 5 clients. */
+  readonly packetBytesMax: number;
+  /** Unanswered QoS 1 and 2 messages from one MQTT 5 client (3.2.2.3.3); beyond it: 0x93. */
+  readonly receiveMaximum: number;
+  /** Unanswered QoS 1 and 2 messages to one client; a client's own lower receive maximum goes before. */
+  readonly inFlightMax: number;
+  /** A client that asks for more (or for none at all) is given this; null = it may have none. */
+  readonly keepAliveMaxS: number | null;
+  readonly sessionExpiryMaxS: number;
+  readonly sessionsMax: number;
+  readonly subscriptionsPerSessionMax: number;
+  readonly topicLengthMax: number;
+  readonly topicLevelsMax: number;
+  readonly topicAliasMaximum: number;
+  readonly cachedTopicsMax: number;
+  /** Bytes that wait for the log in all; beyond it sockets are not read until half of it is free. */
+  readonly pendingBytesMax: number;
+  /** Bytes of one connection that wait for the log; beyond it this socket is not read. */
+  readonly pendingBytesPerConnectionMax: number;
+  /** Bytes written to a socket that the client has not read: beyond it QoS 0 is dropped and its own packets are not read. */
+  readonly outboundBytesPerConnectionMax: number;
+  /** QoS 1 and 2 messages that wait in one session; beyond it the oldest gives way and is counted. */
+  readonly queueBytesPerSessionMax: number;
+  /** Retained messages in all; beyond it a new one is delivered but not retained (0x97 in MQTT 5). */
+  readonly retainedBytesMax: number;
+  /** How long a failing append is tried again before those who wait are disconnected. */
+  readonly appendRetryMs: number;
+  /** How long a closing socket may take to read what was said last. */
+  readonly closeTimeoutMs: number;
+}
+
+export const DEFAULT_LIMITS: BrokerLimits = {
+  connectionsMax: 20_000,
+  connectTimeoutMs: 10_000,
+  packetBytesMax: 1024 * 1024,
+  receiveMaximum: 1_000,
+  inFlightMax: 100,
+  keepAliveMaxS: null,
+  sessionExpiryMaxS: 7 * 24 * 3600,
+  sessionsMax: 50_000,
+  subscriptionsPerSessionMax: 1_000,
+  topicLengthMax: 1_024,
+  topicLevelsMax: 32,
+  topicAliasMaximum: 32,
+  cachedTopicsMax: 256,
+  pendingBytesMax: 64 * 1024 * 1024,
+  pendingBytesPerConnectionMax: 4 * 1024 * 1024,
+  outboundBytesPerConnectionMax: 1024 * 1024,
+  queueBytesPerSessionMax: 4 * 1024 * 1024,
+  retainedBytesMax: 64 * 1024 * 1024,
+  appendRetryMs: 15_000,
+  closeTimeoutMs: 2_000,
+};
+
+export interface BrokerOptions {
+  readonly listeners: { readonly tcp?: readonly TcpListenerOptions[]; readonly tls?: readonly TlsListenerOptions[] };
+  /** Those that are not named have the default. */
+  readonly limits?: Partial<BrokerLimits>;
+  /** Asked once per CONNECT. A rejection of the promise refuses the client with 0x88 (server unavailable). */
+  authenticate(request: ConnectRequest): Authentication | Promise<Authentication>;
+  /** Asked once per (connection, topic) and again after forgetRoutes(). Must give the same Origin object while nothing changed. */
+  route(identity: ClientIdentity, topic: string): PublishRoute;
+  /** `filter` is without the $share/{name}/ of a shared subscription. */
+  maySubscribe(identity: ClientIdentity, filter: string): SubscribeDecision;
+  /** Resolves when the batch is durable: only then it is acknowledged. The batch's memory is used again afterwards. */
+  appendToLog(batch: RawBatch): Promise<unknown>;
+  onConnection?(event: ConnectionEvent): void;
+  /** Folder of the session journal; null = sessions and retained messages do not survive the process. */
+  readonly dataDir: string | null;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  readonly metrics?: Metrics;
+}
+
+export interface PlatformMessage {
+  readonly organizationId: string;
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: QoS;
+  readonly retain?: boolean;
+  readonly expiryS?: number;
+}

@@ -1,0 +1,154 @@
+/**
+ * What a connected client is sent: QoS 0 at once or not at all, QoS 1 and 2 from the session's queue as far as the client's
+ * receive maximum and its reading allow, and what its acknowledgements mean. The subscribing half of one connection.
+ */
+import type { BrokerContext } from './broker-context.ts';
+import type { Connection } from './connection.ts';
+import type { Delivery, Message, ProtocolVersion } from './message.ts';
+import type { Acknowledgement } from './packets/acknowledgement.ts';
+import { writeAcknowledgement } from './packets/acknowledgement.ts';
+import { PACKET } from './packets/frame.ts';
+import { encodePublish } from './packets/publish.ts';
+import { REASON } from './packets/reason-codes.ts';
+import type { Session } from './session/session.ts';
+
+export interface ClientTerms {
+  readonly receiveMaximum: number;
+  readonly packetBytesMax: number;
+  readonly topicAliasMaximum: number;
+}
+
+/** The last QoS 0 packet: the same bytes go to every subscriber of a message. */
+const shared = {
+  message: null as Message | null,
+  protocolVersion: 0 as ProtocolVersion | 0,
+  retain: false,
+  packet: Buffer.alloc(0) as Buffer,
+};
+
+export class OutboundPublish {
+  readonly #context: BrokerContext;
+  readonly #connection: Connection;
+  readonly #session: Session;
+  readonly #terms: ClientTerms;
+  #aliases: Map<string, number> | null = null;
+
+  constructor(context: BrokerContext, connection: Connection, session: Session, terms: ClientTerms) {
+    this.#context = context;
+    this.#connection = connection;
+    this.#session = session;
+    this.#terms = terms;
+  }
+
+  sendQos0(delivery: Delivery): void {
+    const packet =
+      this.#terms.topicAliasMaximum === 0 ? this.#sharedPacket(delivery) : this.#encode(delivery, 0, false);
+    this.#send(packet);
+  }
+
+  /** Sends what is waiting, until the client has enough unanswered or reads too slowly. */
+  pump(): void {
+    const { outbound, key } = this.#session;
+    while (!this.#connection.isSlow) {
+      const work = outbound.next(this.#terms.receiveMaximum, this.#context.clock.nowMs(), this.#expired);
+      if (work === null) return;
+      if (work.kind === 'pubrel') {
+        this.#acknowledge(PACKET.pubrel, work.packetId, REASON.success);
+        continue;
+      }
+      if (!this.#send(this.#encode(work.delivery, work.packetId, work.duplicate))) {
+        // [MQTT-3.1.2-25]: too large for the client: as if it had been sent.
+        this.#done(work.delivery.qos === 1 ? outbound.puback(work.packetId) : outbound.pubrecRefused(work.packetId));
+      } else if (work.delivery.id > 0 && !work.duplicate) {
+        this.#context.store.note({ kind: 'sent', key, id: work.delivery.id, packetId: work.packetId });
+      }
+    }
+  }
+
+  puback({ packetId }: Acknowledgement): void {
+    this.#done(this.#session.outbound.puback(packetId));
+    this.pump();
+  }
+
+  pubrec({ packetId, reasonCode }: Acknowledgement): void {
+    const { outbound, key } = this.#session;
+    if (reasonCode >= 0x80) {
+      this.#done(outbound.pubrecRefused(packetId));
+      this.pump();
+      return;
+    }
+    const delivery = outbound.pubrec(packetId);
+    if (delivery !== null && delivery.id > 0) this.#context.store.note({ kind: 'released', key, id: delivery.id });
+    this.#acknowledge(PACKET.pubrel, packetId, delivery === null ? REASON.packetIdentifierNotFound : REASON.success);
+  }
+
+  pubcomp({ packetId }: Acknowledgement): void {
+    this.#done(this.#session.outbound.pubcomp(packetId));
+    this.pump();
+  }
+
+  #done(delivery: Delivery | null): void {
+    if (delivery !== null && delivery.id > 0) {
+      this.#context.store.note({ kind: 'delivered', key: this.#session.key, id: delivery.id });
+    }
+  }
+
+  readonly #expired = (delivery: Delivery): void => {
+    this.#context.counters.dropped.expired += 1;
+    this.#done(delivery);
+  };
+
+  #acknowledge(packetType: number, packetId: number, reasonCode: number): void {
+    const packet = Buffer.allocUnsafe(5);
+    const end = writeAcknowledgement(packet, 0, packetType, packetId, reasonCode, this.#connection.protocolVersion);
+    this.#connection.write(packet.subarray(0, end));
+  }
+
+  /** False where the client does not take packets of this size. */
+  #send(packet: Buffer): boolean {
+    if (packet.length > this.#terms.packetBytesMax) {
+      this.#context.counters.dropped['packet-too-large'] += 1;
+      return false;
+    }
+    this.#context.counters.messagesSent += 1;
+    this.#connection.write(packet);
+    return true;
+  }
+
+  #sharedPacket(delivery: Delivery): Buffer {
+    const { protocolVersion } = this.#connection;
+    if (delivery.subscriptionIdentifiers.length > 0) return this.#encode(delivery, 0, false);
+    const { message, retain } = delivery;
+    if (shared.message !== message || shared.protocolVersion !== protocolVersion || shared.retain !== retain) {
+      shared.packet = this.#encode(delivery, 0, false);
+      shared.message = message;
+      shared.protocolVersion = protocolVersion;
+      shared.retain = retain;
+    }
+    return shared.packet;
+  }
+
+  #encode(delivery: Delivery, packetId: number, duplicate: boolean): Buffer {
+    const { topic } = delivery.message;
+    const known = this.#aliases?.get(topic);
+    const topicAlias = known ?? this.#newAlias(topic);
+    return encodePublish(delivery, {
+      protocolVersion: this.#connection.protocolVersion,
+      packetId,
+      duplicate,
+      topicAlias,
+      topicKnown: known !== undefined,
+      nowMs: this.#context.clock.nowMs(),
+    });
+  }
+
+  /** The first topics get the client's aliases [MQTT-3.1.2-26]; 0 = none is left. */
+  #newAlias(topic: string): number {
+    if (this.#terms.topicAliasMaximum === 0) return 0;
+    this.#aliases ??= new Map();
+    if (this.#aliases.size >= this.#terms.topicAliasMaximum) return 0;
+    const alias = this.#aliases.size + 1;
+    this.#aliases.set(topic, alias);
+    return alias;
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * MQTT 5 properties (2.2.2): one table of what each is and where it may stand. Values come out by name; user properties
+ * keep their order. Those that a broker hands on unaltered with a message (3.3.2.3) are also given as they stood on the wire.
+ */
+import type { PacketReader } from './packet-reader.ts';
+import { malformed, ProtocolError, protocolViolation } from './protocol-error.ts';
+import { REASON } from './reason-codes.ts';
+
+export type PropertyOwner =
+  | 'connect'
+  | 'will'
+  | 'publish'
+  | 'acknowledgement'
+  | 'subscribe'
+  | 'unsubscribe'
+  | 'disconnect'
+  | 'auth';
+
+export interface Properties {
+  payloadFormatIndicator?: number;
+  messageExpiryInterval?: number;
+  contentType?: string;
+  responseTopic?: string;
+  correlationData?: Buffer;
+  subscriptionIdentifier?: number;
+  sessionExpiryInterval?: number;
+  authenticationMethod?: string;
+  authenticationData?: Buffer;
+  requestProblemInformation?: number;
+  willDelayInterval?: number;
+  requestResponseInformation?: number;
+  serverReference?: string;
+  reasonString?: string;
+  receiveMaximum?: number;
+  topicAliasMaximum?: number;
+  topicAlias?: number;
+  maximumPacketSize?: number;
+  userProperties?: [string, string][];
+  /** The properties that go on to subscribers unaltered, end to end as they stood on the wire; a copy. */
+  forwarded?: Uint8Array;
+}
+
+type Kind = 'flag' | 'uint16' | 'uint32' | 'variable' | 'string' | 'binary' | 'pair';
+
+interface Rule {
+  readonly name: Exclude<keyof Properties, 'forwarded'>;
+  readonly kind: Kind;
+  readonly owners: readonly PropertyOwner[];
+  /** Zero is a protocol error. */
+  readonly notZero?: true;
+  /** Goes on to subscribers unaltered. */
+  readonly forwarded?: true;
+}
+
+const MESSAGE: readonly PropertyOwner[] = ['publish', 'will'];
+
+const RULES: Readonly<Record<number, Rule>> = {
+  1: { name: 'payloadFormatIndicator', kind: 'flag', owners: MESSAGE, forwarded: true },
+  2: { name: 'messageExpiryInterval', kind: 'uint32', owners: MESSAGE },
+  3: { name: 'contentType', kind: 'string', owners: MESSAGE, forwarded: true },
+  8: { name: 'responseTopic', kind: 'string', owners: MESSAGE, forwarded: true },
+  9: { name: 'correlationData', kind: 'binary', owners: MESSAGE, forwarded: true },
+  // A client must not send it in PUBLISH [MQTT-3.3.4-6].
+  11: { name: 'subscriptionIdentifier', kind: 'variable', owners: ['subscribe'], notZero: true },
+  17: { name: 'sessionExpiryInterval', kind: 'uint32', owners: ['connect', 'disconnect'] },
+  21: { name: 'authenticationMethod', kind: 'string', owners: ['connect', 'auth'] },
+  22: { name: 'authenticationData', kind: 'binary', owners: ['connect', 'auth'] },
+  23: { name: 'requestProblemInformation', kind: 'flag', owners: ['connect'] },
+  24: { name: 'willDelayInterval', kind: 'uint32', owners: ['will'] },
+  25: { name: 'requestResponseInformation', kind: 'flag', owners: ['connect'] },
+  28: { name: 'serverReference', kind: 'string', owners: [] },
+  31: { name: 'reasonString', kind: 'string', owners: ['acknowledgement', 'disconnect', 'auth'] },
+  33: { name: 'receiveMaximum', kind: 'uint16', owners: ['connect'], notZero: true },
+  34: { name: 'topicAliasMaximum', kind: 'uint16', owners: ['connect'] },
+  35: { name: 'topicAlias', kind: 'uint16', owners: ['publish'], notZero: true },
+  38: {
+    name: 'userProperties',
+    kind: 'pair',
+    owners: ['connect', 'will', 'publish', 'acknowledgement', 'subscribe', 'unsubscribe', 'disconnect', 'auth'],
+    forwarded: true,
+  },
+  39: { name: 'maximumPacketSize', kind: 'uint32', owners: ['connect'], notZero: true },
+};
+
+export const NO_PROPERTIES: Readonly<Properties> = Object.freeze({});
+
+/** Reads a property block: its length, then the properties. Throws a ProtocolError for anything that is not allowed here. */
+export function readProperties(reader: PacketReader, owner: PropertyOwner): Readonly<Properties> {
+  const length = reader.variableInteger();
+  if (length === 0) return NO_PROPERTIES;
+  const end = reader.position + length;
+  if (end > reader.end) throw malformed('the properties are longer than the packet');
+  const properties: Properties = {};
+  const forwarded: Uint8Array[] = [];
+  while (reader.position < end) {
+    const start = reader.position;
+    const rule = readProperty(reader, owner, properties);
+    if (reader.position > end) throw malformed('a property reaches beyond the property length');
+    if (rule.forwarded === true && MESSAGE.includes(owner))
+      forwarded.push(reader.buffer.subarray(start, reader.position));
+  }
+  checkTogether(properties);
+  if (forwarded.length > 0) properties.forwarded = concatenate(forwarded);
+  return properties;
+}
+
+function readProperty(reader: PacketReader, owner: PropertyOwner, properties: Properties): Rule {
+  const identifier = reader.variableInteger();
+  const rule = RULES[identifier];
+  // MQTT 5, 2.2.2.2: an identifier that is not valid for the packet type makes the packet malformed.
+  if (rule === undefined || !rule.owners.includes(owner)) {
+    if (identifier === 11 && owner === 'publish')
+      throw protocolViolation('a client must not send a subscription identifier in PUBLISH');
+    throw malformed(`property ${identifier} does not belong into ${owner}`);
+  }
+  if (rule.kind === 'pair') {
+    properties.userProperties ??= [];
+    properties.userProperties.push([reader.string(), reader.string()]);
+    return rule;
+  }
+  if (properties[rule.name] !== undefined) throw protocolViolation(`${rule.name} stands twice`);
+  const value = readValue(reader, rule.kind);
+  if (value === 0 && rule.notZero === true) {
+    throw rule.name === 'topicAlias'
+      ? new ProtocolError(REASON.topicAliasInvalid, 'a topic alias is 0') // [MQTT-3.3.2-8]
+      : protocolViolation(`${rule.name} is 0`);
+  }
+  if (rule.kind === 'flag' && (value as number) > 1) throw protocolViolation(`${rule.name} is neither 0 nor 1`);
+  Object.assign(properties, { [rule.name]: value });
+  return rule;
+}
+
+function readValue(reader: PacketReader, kind: Exclude<Kind, 'pair'>): number | string | Buffer {
+  switch (kind) {
+    case 'flag':
+      return reader.byte();
+    case 'uint16':
+      return reader.uint16();
+    case 'uint32':
+      return reader.uint32();
+    case 'variable':
+      return reader.variableInteger();
+    case 'string':
+      return reader.string();
+    case 'binary':
+      return reader.binary();
+  }
+}
+
+function checkTogether(properties: Properties): void {
+  // [MQTT-3.3.2-14]: the response topic must not contain wildcards.
+  if (properties.responseTopic !== undefined && /[+#]/.test(properties.responseTopic)) {
+    throw protocolViolation('the response topic contains a wildcard');
+  }
+  if (properties.authenticationData !== undefined && properties.authenticationMethod === undefined) {
+    throw protocolViolation('authentication data without an authentication method'); // 3.1.2.11.10
+  }
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let position = 0;
+  for (const part of parts) {
+    whole.set(part, position);
+    position += part.length;
+  }
+  return whole;
+}

@@ -1,0 +1,221 @@
+/**
+ * From a message to its subscribers. Every organisation has its own subscriptions and retained messages: nothing goes
+ * from one to another. A message goes to each subscriber once, with the highest QoS of the subscriptions it falls under
+ * and all their identifiers [MQTT-3.3.4-2]; shared subscriptions count for themselves.
+ */
+import type { Clock } from '@fieldline/kit';
+import type { Delivery, Message, QoS } from '../message.ts';
+import type { RetainHandling } from '../packets/subscribe.ts';
+import type { Session } from '../session/session.ts';
+import {
+  type SessionStore,
+  type StoredDelivery,
+  type StoredOperation,
+  storedDelivery,
+} from '../session/session-store.ts';
+import { RetainedTree } from './retained-tree.ts';
+import { type Subscription, SubscriptionTrie } from './subscription-trie.ts';
+import { parseFilter } from './topic.ts';
+
+class Room {
+  readonly subscriptions = new SubscriptionTrie<Session>();
+  readonly retained = new RetainedTree();
+}
+
+export type DropReason = 'slow-reader' | 'queue-full' | 'expired' | 'packet-too-large' | 'retained-full' | 'log-failed';
+
+export interface RouterOptions {
+  readonly store: SessionStore;
+  readonly clock: Clock;
+  readonly retainedBytesMax: number;
+  readonly dropped: (reason: DropReason, count: number) => void;
+}
+
+export interface PublishOutcome {
+  /** Subscribers that the message goes to. */
+  readonly subscriberCount: number;
+  /** False where the message asked to be retained and there was no room. */
+  readonly isRetained: boolean;
+}
+
+export class Router {
+  readonly #options: RouterOptions;
+  readonly #rooms = new Map<string, Room>();
+  #retainedBytes = 0;
+
+  constructor(options: RouterOptions) {
+    this.#options = options;
+  }
+
+  get subscriptionCount(): number {
+    let count = 0;
+    for (const room of this.#rooms.values()) count += room.subscriptions.size;
+    return count;
+  }
+
+  get retainedCount(): number {
+    let count = 0;
+    for (const room of this.#rooms.values()) count += room.retained.count;
+    return count;
+  }
+
+  get retainedBytes(): number {
+    return this.#retainedBytes;
+  }
+
+  /** Hands a message to all subscribers of the organisation. `publisher` is null where the platform speaks. */
+  publish(organizationId: string, message: Message, publisher: Session | null): PublishOutcome {
+    const room = this.#room(organizationId);
+    const isRetained = !message.retain || this.#retain(organizationId, room, message);
+    const targets = new Map<Session, { qos: QoS; retain: boolean; identifiers: number[] }>();
+    const stored: StoredDelivery[] = [];
+    let subscriberCount = 0;
+    room.subscriptions.match(message.topic, isReady, (session, subscription) => {
+      if (subscription.noLocal && session === publisher) return; // [MQTT-3.8.3-3]
+      const retain = subscription.retainAsPublished && message.retain; // [MQTT-3.3.1-12], [-13]
+      const identifiers = subscription.identifier === 0 ? [] : [subscription.identifier];
+      if (subscription.filter.startsWith('$share/')) {
+        subscriberCount += 1;
+        this.#deliver(session, message, subscription.qos, retain, identifiers, stored);
+        return;
+      }
+      const target = targets.get(session);
+      if (target === undefined) {
+        targets.set(session, { qos: subscription.qos, retain, identifiers });
+      } else {
+        if (subscription.qos > target.qos) target.qos = subscription.qos;
+        target.retain ||= retain;
+        target.identifiers.push(...identifiers);
+      }
+    });
+    for (const [session, target] of targets) {
+      this.#deliver(session, message, target.qos, target.retain, target.identifiers, stored);
+    }
+    if (stored.length > 0) this.#options.store.note({ kind: 'queued', message, deliveries: stored });
+    return { subscriberCount: subscriberCount + targets.size, isRetained };
+  }
+
+  /** Adds or replaces a subscription. True where it is new. */
+  subscribe(session: Session, subscription: Subscription): boolean {
+    session.subscriptions.set(subscription.filter, subscription);
+    return this.#room(session.identity.organizationId).subscriptions.add(session, subscription);
+  }
+
+  unsubscribe(session: Session, filter: string): boolean {
+    session.subscriptions.delete(filter);
+    return this.#room(session.identity.organizationId).subscriptions.remove(session, filter);
+  }
+
+  /** Sends what is retained under a subscription that was just made (3.3.1.3). */
+  sendRetained(session: Session, subscription: Subscription, isNew: boolean, handling: RetainHandling): void {
+    const { share, filter } = parseFilter(subscription.filter);
+    if (share !== null || handling === 2 || (handling === 1 && !isNew)) return;
+    const identifiers = subscription.identifier === 0 ? [] : [subscription.identifier];
+    for (const message of this.#room(session.identity.organizationId).retained.match(
+      filter,
+      this.#options.clock.nowMs(),
+    )) {
+      const stored: StoredDelivery[] = [];
+      this.#deliver(session, message, subscription.qos, true, identifiers, stored);
+      if (stored.length > 0) this.#options.store.note({ kind: 'queued', message, deliveries: stored });
+    }
+  }
+
+  /** Takes all subscriptions of a session that ends away. */
+  forget(session: Session): void {
+    for (const filter of session.subscriptions.keys()) {
+      this.#room(session.identity.organizationId).subscriptions.remove(session, filter);
+    }
+    session.subscriptions.clear();
+  }
+
+  /** Removes retained messages that have expired. */
+  expire(nowMs: number): void {
+    for (const room of this.#rooms.values()) {
+      const before = room.retained.byteLength;
+      room.retained.expire(nowMs);
+      this.#retainedBytes += room.retained.byteLength - before;
+    }
+  }
+
+  /** Puts a retained message back after a restart; null = it was taken away. */
+  restoreRetained(organizationId: string, topic: string, message: Message | null): void {
+    const { retained } = this.#room(organizationId);
+    const before = retained.byteLength;
+    if (message === null) retained.remove(topic);
+    else retained.set(message);
+    this.#retainedBytes += retained.byteLength - before;
+  }
+
+  *snapshot(): Generator<StoredOperation> {
+    for (const [organizationId, room] of this.#rooms) {
+      for (const message of room.retained.all()) yield { kind: 'retained', organizationId, message };
+    }
+  }
+
+  #retain(organizationId: string, room: Room, message: Message): boolean {
+    const before = room.retained.byteLength;
+    if (message.payload.length === 0) {
+      // [MQTT-3.3.1-6]: an empty payload takes the retained message away.
+      if (room.retained.remove(message.topic)) {
+        this.#options.store.note({ kind: 'cleared', organizationId, topic: message.topic });
+      }
+    } else {
+      if (this.#retainedBytes >= this.#options.retainedBytesMax) {
+        this.#options.dropped('retained-full', 1);
+        return false;
+      }
+      room.retained.set(message);
+      this.#options.store.note({ kind: 'retained', organizationId, message });
+    }
+    this.#retainedBytes += room.retained.byteLength - before;
+    return true;
+  }
+
+  #deliver(
+    session: Session,
+    message: Message,
+    qosMax: QoS,
+    retain: boolean,
+    subscriptionIdentifiers: readonly number[],
+    stored: StoredDelivery[],
+  ): void {
+    const qos = Math.min(message.qos, qosMax) as QoS;
+    const { link } = session;
+    if (qos === 0) {
+      // A session without a connection is not kept QoS 0 messages (4.3.1 promises none).
+      const delivery: Delivery = { message, qos, retain, subscriptionIdentifiers, id: 0 };
+      if (link !== null && !link.sendQos0(delivery)) this.#options.dropped('slow-reader', 1);
+      return;
+    }
+    const isStored = session.isPersistent;
+    const delivery: Delivery = {
+      message,
+      qos,
+      retain,
+      subscriptionIdentifiers,
+      id: isStored ? session.nextDeliveryId() : 0,
+    };
+    const dropped = session.outbound.offer(delivery);
+    if (isStored && !dropped.includes(delivery)) stored.push(storedDelivery(session.key, delivery));
+    for (const old of dropped) {
+      if (old !== delivery && old.id > 0) this.#options.store.note({ kind: 'delivered', key: session.key, id: old.id });
+    }
+    if (dropped.length > 0) this.#options.dropped('queue-full', dropped.length);
+    link?.wake();
+  }
+
+  #room(organizationId: string): Room {
+    let room = this.#rooms.get(organizationId);
+    if (room === undefined) {
+      room = new Room();
+      this.#rooms.set(organizationId, room);
+    }
+    return room;
+  }
+}
+
+/** For shared subscriptions: a member that is connected and keeps up goes before one that does not (4.8.2). */
+function isReady(session: Session): boolean {
+  return session.link !== null && !session.link.isSlow;
+}

@@ -1,0 +1,163 @@
+/**
+ * What one session is still to be sent with QoS 1 and 2: a queue bounded in bytes, and what is in flight by packet id
+ * (MQTT 5, 4.4, 4.9). Pure: whoever holds the connection asks next() for work and tells what the client answered.
+ * When the queue is full the oldest message that was never sent gives way; the caller counts it.
+ */
+import { type Delivery, messageBytes } from '../message.ts';
+
+interface InFlight {
+  readonly delivery: Delivery;
+  stage: 'publish' | 'pubrel';
+  /** Was sent over the connection of now; one that was not counts against nothing. */
+  onWire: boolean;
+}
+
+export type Work =
+  | { readonly kind: 'publish'; readonly packetId: number; readonly delivery: Delivery; readonly duplicate: boolean }
+  | { readonly kind: 'pubrel'; readonly packetId: number; readonly delivery: Delivery };
+
+export class Outbound {
+  readonly #queueBytesMax: number;
+  #queue: Delivery[] = [];
+  #head = 0;
+  #queueBytes = 0;
+  readonly #inFlight = new Map<number, InFlight>();
+  #resend: number[] = [];
+  #onWire = 0;
+  #lastPacketId = 0;
+
+  constructor(queueBytesMax: number) {
+    this.#queueBytesMax = queueBytesMax;
+  }
+
+  get queuedCount(): number {
+    return this.#queue.length - this.#head;
+  }
+
+  get queuedBytes(): number {
+    return this.#queueBytes;
+  }
+
+  get inFlightCount(): number {
+    return this.#inFlight.size;
+  }
+
+  get isIdle(): boolean {
+    return this.queuedCount === 0 && this.#inFlight.size === 0;
+  }
+
+  /** Queues a delivery; returns those that had to give way (the new one itself where it alone exceeds the limit). */
+  offer(delivery: Delivery): readonly Delivery[] {
+    const bytes = messageBytes(delivery.message);
+    if (bytes > this.#queueBytesMax) return [delivery];
+    this.#queue.push(delivery);
+    this.#queueBytes += bytes;
+    if (this.#queueBytes <= this.#queueBytesMax) return NONE;
+    const dropped: Delivery[] = [];
+    while (this.#queueBytes > this.#queueBytesMax) dropped.push(this.#shift()!);
+    return dropped;
+  }
+
+  /** The next packet to send while fewer than receiveMaximum are unanswered [MQTT-3.3.4-9]; null where there is none. */
+  next(receiveMaximum: number, nowMs: number, expired: (delivery: Delivery) => void): Work | null {
+    while (this.#resend.length > 0) {
+      const packetId = this.#resend[0]!;
+      const entry = this.#inFlight.get(packetId);
+      if (entry?.stage === 'publish' && this.#onWire >= receiveMaximum) return null;
+      this.#resend.shift();
+      if (entry === undefined) continue;
+      if (entry.stage === 'pubrel') return { kind: 'pubrel', packetId, delivery: entry.delivery };
+      entry.onWire = true;
+      this.#onWire += 1;
+      return { kind: 'publish', packetId, delivery: entry.delivery, duplicate: true }; // [MQTT-3.3.1-1]
+    }
+    if (this.#onWire >= receiveMaximum) return null;
+    for (let delivery = this.#shift(); delivery !== undefined; delivery = this.#shift()) {
+      if (delivery.message.expiresAtMs <= nowMs) {
+        expired(delivery); // [MQTT-3.3.2-5]
+        continue;
+      }
+      const packetId = this.#freePacketId();
+      this.#inFlight.set(packetId, { delivery, stage: 'publish', onWire: true });
+      this.#onWire += 1;
+      return { kind: 'publish', packetId, delivery, duplicate: false };
+    }
+    return null;
+  }
+
+  /** A new connection: everything in flight is sent again, in the order of the first sending [MQTT-4.4.0-1], [MQTT-4.6.0-1]. */
+  reconnect(): void {
+    this.#onWire = 0;
+    for (const entry of this.#inFlight.values()) entry.onWire = false;
+    this.#resend = [...this.#inFlight.keys()];
+  }
+
+  /** PUBACK: the delivery that is done; null where the packet id is not known as one of QoS 1. */
+  puback(packetId: number): Delivery | null {
+    const entry = this.#inFlight.get(packetId);
+    if (entry === undefined || entry.delivery.qos !== 1) return null;
+    return this.#finish(packetId, entry);
+  }
+
+  /** PUBREC with success: PUBREL is to be sent. Null where the packet id is not known as one of QoS 2. */
+  pubrec(packetId: number): Delivery | null {
+    const entry = this.#inFlight.get(packetId);
+    if (entry === undefined || entry.delivery.qos !== 2) return null;
+    entry.stage = 'pubrel';
+    return entry.delivery;
+  }
+
+  /** PUBREC with an error: the delivery is over (4.3.3). */
+  pubrecRefused(packetId: number): Delivery | null {
+    const entry = this.#inFlight.get(packetId);
+    if (entry === undefined || entry.delivery.qos !== 2 || entry.stage === 'pubrel') return null;
+    return this.#finish(packetId, entry);
+  }
+
+  pubcomp(packetId: number): Delivery | null {
+    const entry = this.#inFlight.get(packetId);
+    if (entry?.stage !== 'pubrel') return null;
+    return this.#finish(packetId, entry);
+  }
+
+  /** Everything unfinished, for a snapshot: what is in flight first, then the queue. */
+  *unfinished(): Generator<{ delivery: Delivery; packetId: number; stage: 'queued' | 'publish' | 'pubrel' }> {
+    for (const [packetId, { delivery, stage }] of this.#inFlight) yield { delivery, packetId, stage };
+    for (let index = this.#head; index < this.#queue.length; index++) {
+      yield { delivery: this.#queue[index]!, packetId: 0, stage: 'queued' };
+    }
+  }
+
+  /** Puts back what was in flight before a restart. */
+  restore(delivery: Delivery, packetId: number, stage: 'publish' | 'pubrel'): void {
+    this.#inFlight.set(packetId, { delivery, stage, onWire: false });
+    this.#lastPacketId = packetId;
+  }
+
+  #finish(packetId: number, entry: InFlight): Delivery {
+    this.#inFlight.delete(packetId);
+    if (entry.onWire) this.#onWire -= 1;
+    return entry.delivery;
+  }
+
+  #shift(): Delivery | undefined {
+    if (this.#head === this.#queue.length) return undefined;
+    const delivery = this.#queue[this.#head]!;
+    this.#head += 1;
+    this.#queueBytes -= messageBytes(delivery.message);
+    if (this.#head > 64 && this.#head * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+    return delivery;
+  }
+
+  /** Never called with all 65,535 in flight: the receive maximum is lower. */
+  #freePacketId(): number {
+    do this.#lastPacketId = this.#lastPacketId === 65_535 ? 1 : this.#lastPacketId + 1;
+    while (this.#inFlight.has(this.#lastPacketId));
+    return this.#lastPacketId;
+  }
+}
+
+const NONE: readonly Delivery[] = [];

@@ -1,0 +1,167 @@
+/**
+ * All sessions: opening and taking up again (MQTT 5, 3.1.2.4), what happens when the connection goes, wills and expiry as
+ * time passes, and the way to and from the session store. Holds no timer: tick() is called from outside.
+ */
+import type { Clock } from '@fieldline/kit';
+import type { ClientIdentity } from '../options.ts';
+import type { Router } from '../router/router.ts';
+import { RestoringSessions } from './restore-sessions.ts';
+import { Session, sessionKey, type Will } from './session.ts';
+import { type SessionStore, type StoredOperation, storedDelivery } from './session-store.ts';
+
+export interface SessionRegistryOptions {
+  readonly store: SessionStore;
+  readonly router: Router;
+  readonly clock: Clock;
+  readonly queueBytesPerSessionMax: number;
+  readonly publishWill: (session: Session, will: Will) => void;
+}
+
+export interface OpenRequest {
+  readonly identity: ClientIdentity;
+  readonly clientId: string;
+  readonly clean: boolean;
+  readonly expiryIntervalS: number;
+  readonly will: Will | null;
+}
+
+export class SessionRegistry {
+  readonly #options: SessionRegistryOptions;
+  readonly #sessions = new Map<string, Session>();
+  /** Those that nobody is connected to: will and expiry run. */
+  readonly #alone = new Set<Session>();
+
+  constructor(options: SessionRegistryOptions) {
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#sessions.size;
+  }
+
+  get all(): Iterable<Session> {
+    return this.#sessions.values();
+  }
+
+  find(identity: ClientIdentity, clientId: string): Session | undefined {
+    return this.#sessions.get(sessionKey(identity, clientId));
+  }
+
+  /** The session to go on with. Whoever was connected to it must have been disconnected before. */
+  open(request: OpenRequest): { session: Session; isPresent: boolean } {
+    const key = sessionKey(request.identity, request.clientId);
+    let session = this.#sessions.get(key);
+    if (session !== undefined && request.clean) {
+      this.end(session); // [MQTT-3.1.2-4]
+      session = undefined;
+    }
+    const isPresent = session !== undefined;
+    session ??= new Session(key, request.clientId, request.identity, this.#options.queueBytesPerSessionMax);
+    const wasStored = session.isPersistent;
+    session.identity = request.identity;
+    session.expiryIntervalS = request.expiryIntervalS;
+    session.will = request.will;
+    this.#sessions.set(key, session);
+    this.#alone.delete(session);
+    session.outbound.reconnect();
+    if (session.isPersistent) this.#note(session, null);
+    else if (wasStored) this.#options.store.note({ kind: 'ended', key });
+    return { session, isPresent };
+  }
+
+  /** The connection is gone. A session that does not outlive it ends here. */
+  disconnected(session: Session, keepWill: boolean): void {
+    const nowMs = this.#options.clock.nowMs();
+    session.disconnected(nowMs, keepWill);
+    if (session.isPersistent) this.#note(session, Number.isFinite(session.endsAtMs) ? session.endsAtMs : null);
+    this.#alone.add(session);
+    this.#review(session, nowMs);
+  }
+
+  /** DISCONNECT may change how long the session outlives the connection (3.14.2.2.2). */
+  changeExpiry(session: Session, expiryIntervalS: number): void {
+    if (session.isPersistent && expiryIntervalS === 0) this.#options.store.note({ kind: 'ended', key: session.key });
+    session.expiryIntervalS = expiryIntervalS;
+  }
+
+  /** Publishes wills and ends sessions that are due. */
+  tick(): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const session of this.#alone) this.#review(session, nowMs);
+  }
+
+  /** Ends a session: its will is published, its subscriptions and messages are gone. */
+  end(session: Session): void {
+    this.#alone.delete(session);
+    this.#sessions.delete(session.key);
+    this.#options.router.forget(session);
+    if (session.isPersistent) this.#options.store.note({ kind: 'ended', key: session.key });
+    this.#sendWill(session);
+  }
+
+  /** Takes in what the store has kept. Every session is alone from now on. */
+  restore(operations: readonly StoredOperation[]): void {
+    const { router, clock, queueBytesPerSessionMax } = this.#options;
+    const restoring = new RestoringSessions(queueBytesPerSessionMax);
+    for (const operation of operations) {
+      if (operation.kind === 'retained')
+        router.restoreRetained(operation.organizationId, operation.message.topic, operation.message);
+      else if (operation.kind === 'cleared') router.restoreRetained(operation.organizationId, operation.topic, null);
+      else restoring.apply(operation);
+    }
+    const nowMs = clock.nowMs();
+    for (const { session, endsAtMs } of restoring.finish()) {
+      const subscriptions = [...session.subscriptions.values()];
+      for (const subscription of subscriptions) router.subscribe(session, subscription);
+      session.disconnected(nowMs, true);
+      if (endsAtMs !== null) session.endsAtMs = endsAtMs;
+      this.#sessions.set(session.key, session);
+      this.#alone.add(session);
+    }
+  }
+
+  /** The whole state as operations that bring it about. */
+  *snapshot(): Generator<StoredOperation> {
+    for (const session of this.#sessions.values()) {
+      if (!session.isPersistent) continue;
+      const { key } = session;
+      yield operationOf(session, Number.isFinite(session.endsAtMs) ? session.endsAtMs : null);
+      for (const subscription of session.subscriptions.values()) yield { kind: 'subscribed', key, subscription };
+      for (const { delivery, packetId, stage } of session.outbound.unfinished()) {
+        yield { kind: 'queued', message: delivery.message, deliveries: [storedDelivery(key, delivery)] };
+        if (stage !== 'queued') yield { kind: 'sent', key, id: delivery.id, packetId };
+        if (stage === 'pubrel') yield { kind: 'released', key, id: delivery.id };
+      }
+      const packetIds = [...session.receivedQos2]
+        .filter(([, state]) => state === 'recorded')
+        .map(([packetId]) => packetId);
+      if (packetIds.length > 0) yield { kind: 'received', key, packetIds };
+    }
+  }
+
+  #review(session: Session, nowMs: number): void {
+    if (session.willDueMs <= nowMs) {
+      session.willDueMs = Number.POSITIVE_INFINITY;
+      this.#sendWill(session);
+      if (session.isPersistent && session.endsAtMs > nowMs) {
+        this.#note(session, Number.isFinite(session.endsAtMs) ? session.endsAtMs : null);
+      }
+    }
+    if (session.endsAtMs <= nowMs) this.end(session);
+  }
+
+  #sendWill(session: Session): void {
+    const { will } = session;
+    session.will = null;
+    if (will !== null) this.#options.publishWill(session, will);
+  }
+
+  #note(session: Session, endsAtMs: number | null): void {
+    this.#options.store.note(operationOf(session, endsAtMs));
+  }
+}
+
+function operationOf(session: Session, endsAtMs: number | null): StoredOperation {
+  const { key, clientId, identity, expiryIntervalS, will } = session;
+  return { kind: 'session', key, clientId, identity, expiryIntervalS, will, endsAtMs };
+}

@@ -1,0 +1,69 @@
+/** SUBSCRIBE and UNSUBSCRIBE of a connected client (MQTT 5, 3.8.4, 3.10.4): decided per filter, answered when durable. */
+import type { BrokerContext } from './broker-context.ts';
+import type { Connection } from './connection.ts';
+import { REASON } from './packets/reason-codes.ts';
+import { encodeSuback } from './packets/suback.ts';
+import type { SubscribePacket, SubscriptionRequest } from './packets/subscribe.ts';
+import { encodeUnsuback } from './packets/unsuback.ts';
+import type { UnsubscribePacket } from './packets/unsubscribe.ts';
+import type { Subscription } from './router/subscription-trie.ts';
+import { levelCount, parseFilter } from './router/topic.ts';
+import type { Session } from './session/session.ts';
+
+export function subscribe(
+  context: BrokerContext,
+  connection: Connection,
+  session: Session,
+  packet: SubscribePacket,
+): void {
+  const made: { request: SubscriptionRequest; subscription: Subscription; isNew: boolean }[] = [];
+  const reasonCodes: number[] = packet.subscriptions.map((request) => {
+    const refusal = refusalOf(context, session, request);
+    if (refusal !== null) return refusal;
+    const { filter, qos, noLocal, retainAsPublished } = request;
+    const subscription = { filter, qos, noLocal, retainAsPublished, identifier: packet.subscriptionIdentifier ?? 0 };
+    made.push({ request, subscription, isNew: context.router.subscribe(session, subscription) });
+    if (session.isPersistent) context.store.note({ kind: 'subscribed', key: session.key, subscription });
+    return qos;
+  });
+  connection.whenDurable(() => {
+    connection.write(encodeSuback(packet.packetId, reasonCodes, connection.protocolVersion));
+    for (const { request, subscription, isNew } of made) {
+      context.router.sendRetained(session, subscription, isNew, request.retainHandling);
+    }
+  });
+}
+
+export function unsubscribe(
+  context: BrokerContext,
+  connection: Connection,
+  session: Session,
+  packet: UnsubscribePacket,
+): void {
+  const reasonCodes = packet.filters.map((filter) => {
+    if (!context.router.unsubscribe(session, filter)) return REASON.noSubscriptionExisted;
+    if (session.isPersistent) context.store.note({ kind: 'unsubscribed', key: session.key, filter });
+    return REASON.success;
+  });
+  connection.whenDurable(() =>
+    connection.write(encodeUnsuback(packet.packetId, reasonCodes, connection.protocolVersion)),
+  );
+}
+
+/** The reason code of a refusal; null = the subscription is allowed. */
+function refusalOf(context: BrokerContext, session: Session, request: SubscriptionRequest): number | null {
+  const { topicLengthMax, topicLevelsMax, subscriptionsPerSessionMax } = context.limits;
+  const { filter } = parseFilter(request.filter);
+  if (filter.length > topicLengthMax || levelCount(filter) > topicLevelsMax) return REASON.topicFilterInvalid;
+  if (!session.subscriptions.has(request.filter) && session.subscriptions.size >= subscriptionsPerSessionMax) {
+    return REASON.quotaExceeded;
+  }
+  const decision = context.options.maySubscribe(session.identity, filter);
+  if (decision.allowed) return null;
+  const { identity, clientId } = session;
+  context.logger.warn(
+    { deviceId: identity.deviceId, clientId, filter, reason: decision.reason },
+    'a subscription was refused',
+  );
+  return decision.reasonCode;
+}
