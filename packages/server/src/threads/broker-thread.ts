@@ -139,7 +139,11 @@ function brokerHost(of: Broker): BrokerHost {
   return {
     listen: async () => {
       await of.start();
-      return of.addresses();
+      const addresses = of.addresses();
+      return {
+        tcp: addresses.find(({ kind }) => kind === 'tcp') ?? null,
+        tls: addresses.find(({ kind }) => kind === 'tls') ?? null,
+      };
     },
     closeListeners: () => of.stop(),
     applyDirectory: (changes) => {

@@ -3,6 +3,8 @@
  * `pipeline` (stages and store) and the catalog's PGlite. Methods are called through kit's thread-rpc, so arguments and
  * results are plain data; messages are one-way.
  */
+import type { MessagePort } from 'node:worker_threads';
+import type { LiveFrame, LiveInterest, PartitionPosition, PipelineReport } from '@fieldline/api';
 import type { Health } from '@fieldline/kit';
 import type { AppendedRange, PartitionBounds, TopicName } from '@fieldline/log';
 import type {
@@ -15,6 +17,14 @@ import type {
   SeriesDefinition,
   SeriesRequest,
 } from '@fieldline/model';
+import type {
+  BucketColumns,
+  BucketQuery,
+  DownsampleQuery,
+  LatestSample,
+  RawQuery,
+  SampleColumns,
+} from '@fieldline/store';
 import type { Config } from '../config/schema.ts';
 
 /** What every thread can be asked. */
@@ -64,6 +74,42 @@ export interface ConnectionMessage {
 export interface CatalogGate {
   registerSeries(requests: readonly SeriesRequest[]): Promise<SeriesRegistrationAnswer>;
   registerDevice(organizationId: string, key: string, gatewayId: string | null): Promise<DirectoryDevice>;
+}
+
+export interface PipelineHost extends ThreadHost {
+  /** Begins to read the log. */
+  run(): Promise<void>;
+  applyDirectory(changes: readonly DirectoryChange[]): void;
+  setLiveInterest(interest: LiveInterest): void;
+  readRaw(query: RawQuery): Promise<SampleColumns[]>;
+  readBuckets(query: BucketQuery): Promise<BucketColumns[]>;
+  downsample(query: DownsampleQuery): Promise<SampleColumns[]>;
+  latest(seriesIds?: readonly number[]): Promise<LatestSample[]>;
+  storedPositions(): readonly PartitionPosition[];
+  /** The pipeline's part of the report; the log's sizes are asked of the log. */
+  report(): Promise<Omit<PipelineReport, 'log'>>;
+}
+
+export interface PipelineThreadData {
+  readonly config: Config;
+  readonly directory: DirectorySnapshot;
+  /** What the log's writer shares with readers in other threads. */
+  readonly log: unknown;
+  /** To the log's writer (LogHost) and to the catalog (CatalogGate). */
+  readonly logPort: MessagePort;
+  readonly catalogPort: MessagePort;
+}
+
+export interface FramesMessage {
+  readonly type: 'frames';
+  readonly frames: readonly LiveFrame[];
+}
+
+/** Devices that have sent something since the last such message. */
+export interface LastSeenMessage {
+  readonly type: 'last-seen';
+  readonly deviceIds: readonly string[];
+  readonly times: readonly Micros[];
 }
 
 export interface SeriesRegistrationAnswer {

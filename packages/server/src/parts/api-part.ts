@@ -1,0 +1,87 @@
+/** The part `api`: HTTP, Socket.IO and the web UI in the main thread, bound to the other parts through their threads. */
+import { existsSync } from 'node:fs';
+import { type ApiDependencies, createApi, DEFAULT_API_SETTINGS, type PipelineReport } from '@fieldline/api';
+import { systemClock } from '@fieldline/kit';
+import { createDeadLetterAccess } from '../dead-letter-access.ts';
+import type { Installation } from '../installation.ts';
+import { UI_DIST } from '../ui-build.ts';
+
+export async function startApi(of: Installation): Promise<void> {
+  of.api = await createApi(apiDependencies(of));
+  of.apiUrl = await of.api.start(of.config.api.host, of.config.api.port);
+}
+
+export async function stopApi(of: Installation): Promise<void> {
+  await of.api?.stop();
+}
+
+function apiDependencies(of: Installation): ApiDependencies {
+  const pipeline = of.pipelineThread!.host;
+  return {
+    catalog: of.catalog,
+    telemetry: {
+      readRaw: (query) => pipeline.readRaw(query),
+      readBuckets: (query) => pipeline.readBuckets(query),
+      downsample: (query) => pipeline.downsample(query),
+      latest: (seriesIds) => pipeline.latest(seriesIds),
+    },
+    directory: of.directory,
+    ingest: (batch) => of.logHost.append('telemetry.raw', batch),
+    storedPositions: () => pipeline.storedPositions(),
+    deadLetters: createDeadLetterAccess(of),
+    liveBus: of.liveBus,
+    deviceStatus: (deviceId) => {
+      const connection = of.connectivity.get(deviceId);
+      const lastSeen = of.lastSeen.get(deviceId);
+      if (connection === undefined && lastSeen === null) return null;
+      return { status: connection?.status ?? 'unknown', since: connection?.since ?? null, lastSeen };
+    },
+    health: () => of.health(),
+    pipelineHealth: () => pipelineReport(of),
+    metricsSnapshots: async () => [
+      await of.metrics.snapshot(),
+      await of.brokerThread.host.metrics(),
+      await pipeline.metrics(),
+    ],
+    mqttAddress: () => ({
+      host: of.mqtt.tcp !== null && isWildcard(of.mqtt.tcp.host) ? null : (of.mqtt.tcp?.host ?? null),
+      port: of.mqtt.tcp?.port ?? null,
+      tlsPort: of.mqtt.tls?.port ?? null,
+    }),
+    clock: systemClock,
+    logger: of.logger.child({ service: 'api' }),
+    metrics: of.metrics,
+    settings: {
+      ...DEFAULT_API_SETTINGS,
+      publicUrl: of.config.api.publicUrl === '' ? null : of.config.api.publicUrl,
+      uiDir: of.config.api.ui && existsSync(UI_DIST) ? UI_DIST : null,
+      trustProxy: of.config.api.trustProxy,
+      bodyBytesMax: of.config.api.bodyBytesMax,
+      requestsPerMinute: {
+        ...DEFAULT_API_SETTINGS.requestsPerMinute,
+        general: of.config.api.requestsPerMinute,
+        timeSeries: of.config.api.requestsPerMinute,
+      },
+    },
+  };
+}
+
+async function pipelineReport(of: Installation): Promise<PipelineReport> {
+  const report = await of.pipelineThread!.host.report();
+  const topics = ['telemetry.raw', 'events', 'dead-letters'] as const;
+  const log = await Promise.all(
+    topics.map(async (topic) => {
+      const bounds = await of.logReader.bounds(topic);
+      return {
+        topic,
+        records: bounds.reduce((sum, { first, next }) => sum + next - first, 0),
+        bytes: bounds.reduce((sum, { byteLength }) => sum + byteLength, 0),
+      };
+    }),
+  );
+  return { ...report, log };
+}
+
+function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}

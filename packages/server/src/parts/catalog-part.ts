@@ -1,0 +1,40 @@
+/** The part `catalog`: opens it (PGlite in a thread of its own, or PostgreSQL), makes the first administrator, keeps the directory. */
+import { join } from 'node:path';
+import { openCatalog } from '@fieldline/catalog';
+import type { Installation } from '../installation.ts';
+import { secretKey } from '../secret-key.ts';
+
+export async function startCatalog(of: Installation): Promise<void> {
+  const { config } = of;
+  const dir = join(config.dataDir, 'catalog');
+  of.catalog = await openCatalog({
+    database:
+      config.catalog.adapter === 'pglite'
+        ? { kind: 'pglite', dir }
+        : {
+            kind: 'postgres',
+            url: config.catalog.url,
+            migrationUrl: config.catalog.migrationUrl || config.catalog.url,
+          },
+    secretKey: secretKey(config),
+    logger: of.logger.child({ service: 'catalog' }),
+    metrics: of.metrics,
+  });
+  const { created, generatedPassword } = await of.catalog.bootstrap({
+    adminEmail: config.admin.email,
+    ...(config.admin.password !== '' && { adminPassword: config.admin.password }),
+  });
+  if (created) of.generatedPassword = generatedPassword;
+  of.directorySnapshot = await of.catalog.system.directory.snapshot();
+  of.directory.load(of.directorySnapshot);
+  of.endings.push(
+    of.catalog.system.directory.watch(of.directorySnapshot.version, (changes) => {
+      for (const change of changes) of.directory.apply(change);
+    }),
+  );
+}
+
+export async function stopCatalog(of: Installation): Promise<void> {
+  for (const end of of.endings) end();
+  await of.catalog?.close();
+}
