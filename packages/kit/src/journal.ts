@@ -67,6 +67,12 @@ export async function openJournal(path: string, options: JournalOptions = {}): P
   };
 }
 
+/** Reads a journal that somebody else has open, as far as it is complete. An absent file has no records. */
+export async function readJournal(path: string): Promise<Pick<JournalOpening, 'records' | 'damage'>> {
+  const bytes = await readIfThere(path);
+  return bytes === null ? { records: [], damage: [] } : scanJournal(bytes, path);
+}
+
 interface Waiting {
   /** Frames to be added, or the frames of a new file. */
   readonly frames: Uint8Array[];

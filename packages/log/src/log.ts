@@ -4,12 +4,18 @@
  *
  * - append() resolves only when the records are on disk (or, for a clustered log, acknowledged by a quorum). If it rejects,
  *   any part of the batch may or may not be there, nothing may be acknowledged, and the caller may append it again.
+ *   It rejects with OVERLOADED (too much waits for the disk already: append later), DISK_FULL, PAYLOAD_TOO_LARGE (one record
+ *   is over the limit), UNAVAILABLE (the disk failed) or STOPPED. An empty batch resolves with no range.
+ * - A batch belongs to the log from the call to append() until it settles: neither columns nor bytes may change meanwhile
+ *   (a RawBatchBuilder's view() may be passed if the builder is left alone for so long).
  * - All records of an origin's device go to one partition and keep the order in which they were appended: two appends by
  *   one caller that overlap are written in the order of the calls.
  * - A position is the ordinal of a record in one (topic, partition). Positions grow without gaps while records are appended;
  *   after recovery from damage there may be gaps, never a position that is used twice.
  * - Readers see a record only after it is durable. Reading never removes anything. Any number of readers are independent.
  * - A record that is damaged on disk is never given out: it is reported through onDamage and passed over.
+ * - Equal origins are mostly given out as the identical object, across batches too, so that a reader may keep by identity
+ *   what it knows of an origin (with a bound: an origin that was not seen for long comes back as another object).
  * - Retention deletes whole ranges from the old end. Reading from a position before `first` rejects with LOG_POSITION_GONE,
  *   so that a consumer that was away too long knows what it missed.
  * - Opening a log repairs a torn end (an append that was cut off by a crash and was never acknowledged) by itself.
@@ -70,7 +76,10 @@ export interface LogCapabilities {
 
 /** The reading half. In the embedded log it can be opened in any thread of the process, beside the writer. */
 export interface LogReader {
-  /** The records from `from` on: in order, without overlap; empty where there are none (yet). `batch.firstPosition` may lie behind `from` only after a gap. */
+  /**
+   * The records from `from` on, in order, without overlap; null where there is none (yet), also after waitMs, an abort or
+   * close(). `batch.firstPosition` is greater than `from` only after a gap. The batch is the caller's to keep.
+   */
   read(topic: TopicName, partition: number, from: Position, options?: ReadOptions): Promise<LoggedBatch | null>;
   /** The first position whose record was received at or after this time; `next` where there is none. */
   positionAtTime(topic: TopicName, partition: number, time: Micros): Promise<Position>;
@@ -85,8 +94,11 @@ export interface Log extends LogReader {
   readonly supports: LogCapabilities;
   /** Appends a batch, split over the partitions by device. Resolves when all of it is durable. */
   append(topic: TopicName, batch: RawBatch): Promise<AppendedRange[]>;
-  /** Stores how far a consumer group has come; durable when it resolves. It may go back. */
+  /** Stores how far a consumer group has come; durable when it resolves. It may go back; beyond the end it is refused (BAD_REQUEST). */
   commitPosition(group: string, topic: TopicName, partition: number, position: Position): Promise<void>;
-  /** Deletes what retention allows to be deleted; called by a timer. Returns the bytes that were freed. */
+  /**
+   * Deletes what retention allows to be deleted, in whole ranges; what is being appended to stays. Called by a timer.
+   * Returns the bytes that were freed.
+   */
   enforceRetention(now: Micros): Promise<number>;
 }

@@ -1,0 +1,94 @@
+/**
+ * Positions of consumer groups, and the ends that the log is known to have reached, in a journal. A reader in another
+ * thread reads the file; the writer keeps it and rewrites it when most of it is outdated.
+ */
+import { type Journal, type OpenDiskFile, openJournal, readJournal } from '@fieldline/kit';
+import type { Position } from '@fieldline/model';
+
+/** Below this size the journal is never rewritten. */
+const REWRITE_BYTES_MIN = 1024 * 1024;
+
+/** Key → position. Keys are JSON: [topic, partition, group], or [topic, partition] for the log's own end. */
+type Positions = Map<string, Position>;
+
+export class GroupPositions {
+  readonly #journal: Journal;
+  readonly #positions: Positions;
+  #rewriting = false;
+
+  private constructor(journal: Journal, positions: Positions) {
+    this.#journal = journal;
+    this.#positions = positions;
+  }
+
+  static async open(
+    path: string,
+    openFile?: OpenDiskFile,
+  ): Promise<{ positions: GroupPositions; damage: readonly string[] }> {
+    const { journal, records, damage } = await openJournal(path, openFile === undefined ? {} : { openFile });
+    return { positions: new GroupPositions(journal, latest(records)), damage };
+  }
+
+  /** What another thread has stored. */
+  static async lookUp(path: string, group: string, topic: string, partition: number): Promise<Position | null> {
+    const { records } = await readJournal(path);
+    return latest(records).get(keyOf(topic, partition, group)) ?? null;
+  }
+
+  get(group: string, topic: string, partition: number): Position | null {
+    return this.#positions.get(keyOf(topic, partition, group)) ?? null;
+  }
+
+  /** Durable when it resolves. */
+  async set(group: string, topic: string, partition: number, position: Position): Promise<void> {
+    await this.#put(keyOf(topic, partition, group), position);
+  }
+
+  /** The log has certainly reached this end. */
+  async setEnd(topic: string, partition: number, end: Position): Promise<void> {
+    await this.#put(keyOf(topic, partition), end);
+  }
+
+  /** The highest position that anybody is known to have seen in this partition. */
+  knownEnd(topic: string, partition: number): Position {
+    const prefix = keyOf(topic, partition).slice(0, -1);
+    let end = 0;
+    for (const [key, position] of this.#positions) {
+      if (key === `${prefix}]` || key.startsWith(`${prefix},`)) end = Math.max(end, position);
+    }
+    return end;
+  }
+
+  close(): Promise<void> {
+    return this.#journal.close();
+  }
+
+  async #put(key: string, position: Position): Promise<void> {
+    await this.#journal.append(encode(key, position));
+    this.#positions.set(key, position);
+    if (this.#rewriting || this.#journal.byteLength < REWRITE_BYTES_MIN) return;
+    this.#rewriting = true;
+    try {
+      await this.#journal.rewrite(Array.from(this.#positions, ([each, value]) => encode(each, value)));
+    } finally {
+      this.#rewriting = false;
+    }
+  }
+}
+
+function keyOf(topic: string, partition: number, group?: string): string {
+  return JSON.stringify(group === undefined ? [topic, partition] : [topic, partition, group]);
+}
+
+function encode(key: string, position: Position): Uint8Array {
+  return Buffer.from(JSON.stringify([key, position]));
+}
+
+function latest(records: readonly Uint8Array[]): Positions {
+  const positions: Positions = new Map();
+  for (const record of records) {
+    const [key, position] = JSON.parse(Buffer.from(record).toString()) as [string, Position];
+    positions.set(key, position);
+  }
+  return positions;
+}

@@ -1,0 +1,29 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { expect, it } from 'vitest';
+import { TestOrigins, testBatch, testRecords } from '../testing.ts';
+import { openEmbeddedLog } from './embedded-log.ts';
+
+it('a reader in another thread follows the writer', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'fieldline-threads-'));
+  const log = await openEmbeddedLog({ dir, segmentBytesMax: 100_000 });
+  await log.append('telemetry.raw', testBatch(new TestOrigins(), testRecords(0, 1)));
+  await log.commitPosition('other', 'telemetry.raw', 0, 1);
+  const until = 10_000;
+  const workerData = { shared: log.shareable(), until };
+  const workers = [1, 2].map(() => new Worker(join(import.meta.dirname, 'threads.fixture.ts'), { workerData }));
+  const answers = workers.map((worker) => once(worker, 'message'));
+  const origins = new TestOrigins();
+  for (let at = 1; at < until; at += 99) {
+    await log.append('telemetry.raw', testBatch(origins, testRecords(at, Math.min(99, until - at))));
+  }
+  for (const answer of answers) {
+    expect((await answer)[0]).toEqual({ next: until, sum: (until * (until - 1)) / 2, committed: 1 });
+  }
+  await Promise.all(workers.map((worker) => worker.terminate()));
+  await log.close();
+  await rm(dir, { recursive: true });
+});

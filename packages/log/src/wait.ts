@@ -1,0 +1,24 @@
+/** Waiting for something to be told, with an end: a time limit or an abort. */
+
+/**
+ * Resolves when `wake` is called, after `waitMs`, or when the signal aborts, whichever comes first.
+ * @param subscribe gets `wake` and returns what ends the subscription
+ */
+export function waitFor(
+  subscribe: (wake: () => void) => () => void,
+  waitMs: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      unsubscribe();
+      resolve();
+    };
+    const timer = setTimeout(done, waitMs);
+    signal?.addEventListener('abort', done, { once: true });
+    const unsubscribe = subscribe(done);
+  });
+}
