@@ -5,7 +5,7 @@ import { routeGroup } from '../route.ts';
 
 /** Readings in one request, and bytes of its body. */
 export const READINGS_MAX = 10_000;
-export const INGEST_BODY_BYTES_MAX = 4 * 1024 * 1024;
+export const INGEST_BODY_BYTES_MAX = 1024 * 1024;
 
 const Name = Type.String({ minLength: 1, maxLength: 128 });
 const Metric = Type.String({ minLength: 1, maxLength: 256 });

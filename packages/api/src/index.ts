@@ -1,0 +1,3 @@
+export * from './create-api.ts';
+export type * from './dependencies.ts';
+export * from './settings.ts';

@@ -1,0 +1,155 @@
+/**
+ * One client of /live: who it is, its rooms, and what it could not be sent while its connection was full. Its session is
+ * ended when the token ends (a fresh one may come before), or at once when the session is revoked.
+ */
+import type { ClientEvents, LiveAck, ServerEvents, SessionEnded, TelemetryNew } from '@fieldline/contract';
+import { FieldlineError, isFieldlineError } from '@fieldline/kit';
+import type { Socket } from 'socket.io';
+import type { ApiContext } from '../handlers.ts';
+import type { UserPrincipal } from '../principal.ts';
+import { FrameBuffer } from './frame-buffer.ts';
+import type { RoomCounts } from './rooms.ts';
+import { roomsOf } from './subscriptions.ts';
+
+export type LiveSocket = Socket<ClientEvents, ServerEvents, Record<string, never>, { principal: UserPrincipal }>;
+
+/** Devices whose frames a full connection may owe; beyond it the oldest are dropped: the next frame shows the device again. */
+const OWED_DEVICES_MAX = 50;
+/** Questions a client may ask at once and in a row; more ends the connection. */
+const MESSAGES_PER_SECOND_MAX = 50;
+
+export class LiveClient {
+  readonly socket: LiveSocket;
+  readonly #context: ApiContext;
+  readonly #counts: RoomCounts;
+  readonly #interestChanged: () => void;
+  readonly #rooms = new Set<string>();
+  readonly #owed = new Map<string, FrameBuffer>();
+  #expiry: NodeJS.Timeout;
+  #messages = 0;
+  #messagesSecond = 0;
+
+  constructor(socket: LiveSocket, context: ApiContext, counts: RoomCounts, interestChanged: () => void) {
+    this.socket = socket;
+    this.#context = context;
+    this.#counts = counts;
+    this.#interestChanged = interestChanged;
+    this.#expiry = this.#expireAt(socket.data.principal.expiresAtMs);
+    socket.use((_packet, next) => (this.#tooMany() ? socket.disconnect(true) : next()));
+    socket.on('subscribe', (target, ack) => this.#answer(ack, () => this.#subscribe(target)));
+    socket.on('unsubscribe', (target, ack) => this.#answer(ack, () => this.#unsubscribe(target)));
+    socket.on('authenticate', (token, ack) => this.#answer(ack, () => this.#authenticate(token)));
+    socket.on('disconnect', () => this.#left());
+  }
+
+  get principal(): UserPrincipal {
+    return this.socket.data.principal;
+  }
+
+  /** True where the connection takes more without queueing. */
+  get writable(): boolean {
+    return this.socket.conn.transport.writable;
+  }
+
+  get owes(): boolean {
+    return this.#owed.size > 0;
+  }
+
+  /** Keeps a frame for when the connection has room again. */
+  owe(frame: TelemetryNew): void {
+    let buffer = this.#owed.get(frame.deviceId);
+    if (buffer === undefined) {
+      if (this.#owed.size >= OWED_DEVICES_MAX) this.#owed.delete(this.#owed.keys().next().value!);
+      buffer = new FrameBuffer(frame.organizationId, frame.deviceId);
+      this.#owed.set(frame.deviceId, buffer);
+    }
+    buffer.merge(frame);
+  }
+
+  /** Sends what is owed, merged and thinned, where there is room now. */
+  settle(): void {
+    for (const [deviceId, buffer] of this.#owed) {
+      if (!this.writable) return;
+      this.#owed.delete(deviceId);
+      this.socket.emit('telemetry:new', buffer.takeAll());
+    }
+  }
+
+  /** Says why and closes the connection. */
+  end(code: SessionEnded['code']): void {
+    this.socket.emit('session:ended', { code });
+    this.socket.disconnect(true);
+  }
+
+  async #subscribe(target: unknown): Promise<void> {
+    const rooms = await roomsOf(this.#context, this.principal, target);
+    const { liveSubscriptionsPerClientMax: roomsMax } = this.#context.settings;
+    if (this.#rooms.size + rooms.length > roomsMax) {
+      throw new FieldlineError('BAD_REQUEST', `a connection can have ${roomsMax} subscriptions; unsubscribe from some`);
+    }
+    // It may have gone while the catalog was asked.
+    if (this.socket.connected) for (const room of rooms) this.#enter(room);
+  }
+
+  async #unsubscribe(target: unknown): Promise<void> {
+    for (const room of await roomsOf(this.#context, this.principal, target)) this.#leave(room);
+  }
+
+  /** Takes a fresh token of the same user; rooms that its scope no longer shows are left. */
+  async #authenticate(token: unknown): Promise<void> {
+    const principal = await this.#context.tokens.verify(String(token));
+    const { userId, organizationId } = this.principal;
+    if (principal.userId !== userId || principal.organizationId !== organizationId) {
+      throw new FieldlineError('FORBIDDEN', 'the token belongs to somebody else; open a new connection for them');
+    }
+    this.socket.data.principal = principal;
+    clearTimeout(this.#expiry);
+    this.#expiry = this.#expireAt(principal.expiresAtMs);
+  }
+
+  async #answer(ack: ((answer: LiveAck) => void) | undefined, work: () => Promise<void>): Promise<void> {
+    const reply = typeof ack === 'function' ? ack : () => {};
+    try {
+      await work();
+      reply({ ok: true });
+    } catch (error) {
+      if (isFieldlineError(error) && error.status < 500) {
+        reply({ ok: false, code: error.code, message: error.message });
+        return;
+      }
+      this.#context.logger.error({ err: error, userId: this.principal.userId }, 'a live request failed');
+      reply({ ok: false, code: 'INTERNAL', message: 'the server could not answer; its log has the reason' });
+    }
+  }
+
+  #enter(room: string): void {
+    if (this.#rooms.has(room)) return;
+    this.#rooms.add(room);
+    void this.socket.join(room);
+    if (this.#counts.change(room, 1)) this.#interestChanged();
+  }
+
+  #leave(room: string): void {
+    if (!this.#rooms.delete(room)) return;
+    void this.socket.leave(room);
+    if (this.#counts.change(room, -1)) this.#interestChanged();
+  }
+
+  #left(): void {
+    clearTimeout(this.#expiry);
+    for (const room of [...this.#rooms]) this.#leave(room);
+    this.#owed.clear();
+  }
+
+  #expireAt(expiresAtMs: number): NodeJS.Timeout {
+    return setTimeout(() => this.end('TOKEN_EXPIRED'), Math.max(0, expiresAtMs - this.#context.clock.nowMs()));
+  }
+
+  #tooMany(): boolean {
+    const second = Math.floor(this.#context.clock.monotonicMs() / 1000);
+    if (second !== this.#messagesSecond) this.#messages = 0;
+    this.#messagesSecond = second;
+    this.#messages += 1;
+    return this.#messages > MESSAGES_PER_SECOND_MAX;
+  }
+}
