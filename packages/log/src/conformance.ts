@@ -164,6 +164,20 @@ export function describeLogConformance(name: string, create: () => Promise<LogUn
       expect(await log.read(TOPIC, 0, 2)).toBeNull();
     });
 
+    it('wakes a waiting reader for each record, however the two meet', async () => {
+      await open();
+      const appending = (async () => {
+        for (let i = 0; i < 200; i++) await append(i, 1);
+      })();
+      // Every wait is far longer than the test may last: one wake-up that is missed would fail it.
+      let next = 0;
+      while (next < 200) {
+        const batch = await log.read(TOPIC, 0, next, { waitMs: 600_000 });
+        next += batch?.count ?? 0;
+      }
+      await appending;
+    });
+
     it('ends a wait when it is aborted or the log is closed', async () => {
       await open();
       const abort = new AbortController();

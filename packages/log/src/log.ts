@@ -78,7 +78,7 @@ export interface LogCapabilities {
 export interface LogReader {
   /**
    * The records from `from` on, in order, without overlap; null where there is none (yet), also after waitMs, an abort or
-   * close(). `batch.firstPosition` is greater than `from` only after a gap. The batch is the caller's to keep.
+   * close() (a read that waits after the log was closed rejects with STOPPED). `batch.firstPosition` is greater than `from` only after a gap. The batch is the caller's to keep.
    */
   read(topic: TopicName, partition: number, from: Position, options?: ReadOptions): Promise<LoggedBatch | null>;
   /** The first position whose record was received at or after this time; `next` where there is none. */

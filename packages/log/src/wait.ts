@@ -2,7 +2,7 @@
 
 /**
  * Resolves when `wake` is called, after `waitMs`, or when the signal aborts, whichever comes first.
- * @param subscribe gets `wake` and returns what ends the subscription
+ * @param subscribe gets `wake`, which it may call at once, and returns what ends the subscription
  */
 export function waitFor(
   subscribe: (wake: () => void) => () => void,
@@ -11,14 +11,18 @@ export function waitFor(
 ): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();
+    let isDone = false;
+    let unsubscribe: (() => void) | null = null;
     const done = (): void => {
+      isDone = true;
       clearTimeout(timer);
       signal?.removeEventListener('abort', done);
-      unsubscribe();
+      unsubscribe?.();
       resolve();
     };
     const timer = setTimeout(done, waitMs);
     signal?.addEventListener('abort', done, { once: true });
-    const unsubscribe = subscribe(done);
+    unsubscribe = subscribe(done);
+    if (isDone) unsubscribe();
   });
 }

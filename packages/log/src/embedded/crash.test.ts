@@ -10,6 +10,7 @@ import { partitionFolder } from './embedded-reader.ts';
 import { listSegments, segmentPath } from './segment.ts';
 
 const TOPIC = 'telemetry.raw';
+const TOPICS = { [TOPIC]: { partitions: 1, retentionMs: null, retentionBytes: null } };
 let base: string;
 let dir: string;
 beforeEach(async () => {
@@ -63,7 +64,7 @@ describe('the embedded log killed with SIGKILL', () => {
 
 /** A log with some segments and some chunks in the last one, closed. */
 async function makeLog(segmentBytesMax: number, appends: number, records: number): Promise<void> {
-  const log = await openEmbeddedLog({ dir, segmentBytesMax });
+  const log = await openEmbeddedLog({ dir, topics: TOPICS, segmentBytesMax });
   const origins = new TestOrigins();
   for (let i = 0; i < appends; i++) await log.append(TOPIC, testBatch(origins, testRecords(i * records, records)));
   await log.close();
@@ -80,7 +81,7 @@ interface Reopened {
 /** Opens a copy, reads all, appends one more and reads it too. Throws where a wrong record is given out. */
 async function reopen(copy: string): Promise<Reopened> {
   const damage: LogDamage[] = [];
-  let log: EmbeddedLog = await openEmbeddedLog({ dir: copy, onDamage: (found) => damage.push(found) });
+  let log: EmbeddedLog = await openEmbeddedLog({ dir: copy, topics: TOPICS, onDamage: (found) => damage.push(found) });
   const all = await readAll(log, TOPIC);
   for (const { sequence, position } of all) expect(position).toBe(sequence);
   const { next } = (await log.bounds(TOPIC))[0]!;
@@ -88,7 +89,7 @@ async function reopen(copy: string): Promise<Reopened> {
   expect(more).toMatchObject([{ firstPosition: next, count: 1 }]);
   expect(await readAll(log, TOPIC, 0, next)).toHaveLength(1);
   await log.close();
-  log = await openEmbeddedLog({ dir: copy });
+  log = await openEmbeddedLog({ dir: copy, topics: TOPICS });
   expect((await readAll(log, TOPIC)).length).toBe(all.length + 1);
   await log.close();
   return { positions: all.map(({ position }) => position), damage, next };

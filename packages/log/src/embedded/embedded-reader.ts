@@ -72,9 +72,12 @@ class EmbeddedReader implements LogReader {
     this.#refuseIfClosed();
     const { ends, reader } = this.#partition(topic, partition);
     const limits = { bytesMax: options.bytesMax ?? READ_BYTES_MAX, recordsMax: options.recordsMax ?? Infinity };
+    const before = ends.load();
     const batch = await reader.read(from, limits);
     if (batch !== null || !options.waitMs || options.signal?.aborted) return batch;
-    await ends.waitForPosition(Math.max(from, ends.load().next), options.waitMs, options.signal);
+    if (ends.isClosed) throw new FieldlineError('STOPPED', `log ${this.#shared.dir} has been closed`);
+    // Where only damage lies before the end that was seen, the next record will stand behind it.
+    await ends.waitForPosition(Math.max(from, before.next), options.waitMs, options.signal);
     return this.#closing.signal.aborted ? null : reader.read(from, limits);
   }
 

@@ -31,13 +31,15 @@ export async function prepareFolder(
         details: { topic, existing, wanted: settings.partitions },
       });
     }
+    if (existing !== undefined) continue;
     partitions[topic] = settings.partitions;
     for (let partition = 0; partition < settings.partitions; partition++) {
       await mkdir(partitionFolder(dir, topic, partition), { recursive: true });
     }
     await syncDirectory(join(dir, topic));
   }
-  await writeFormat(dir, { version: FORMAT_VERSION, partitions });
+  const isKnown = before !== null && topics.every(([topic]) => before.partitions[topic] !== undefined);
+  if (!isKnown) await writeFormat(dir, { version: FORMAT_VERSION, partitions });
 }
 
 async function readFormat(dir: string): Promise<Format | null> {

@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { TestOrigins, testBatch, testRecords } from '../testing.ts';
 import { openEmbeddedLog } from './embedded-log.ts';
 
-it('a reader in another thread follows the writer', async () => {
+it('readers in other threads follow the writer and learn that it has closed', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'fieldline-threads-'));
   const log = await openEmbeddedLog({ dir, segmentBytesMax: 100_000 });
   await log.append('telemetry.raw', testBatch(new TestOrigins(), testRecords(0, 1)));
@@ -23,7 +23,9 @@ it('a reader in another thread follows the writer', async () => {
   for (const answer of answers) {
     expect((await answer)[0]).toEqual({ next: until, sum: (until * (until - 1)) / 2, committed: 1 });
   }
-  await Promise.all(workers.map((worker) => worker.terminate()));
+  const closings = workers.map((worker) => once(worker, 'message'));
   await log.close();
+  for (const closing of closings) expect((await closing)[0]).toBe('STOPPED');
+  await Promise.all(workers.map((worker) => worker.terminate()));
   await rm(dir, { recursive: true });
 });
