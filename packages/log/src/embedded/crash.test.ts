@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LogDamage } from '../log.ts';
 import { readAll, TestOrigins, testBatch, testRecords } from '../testing.ts';
@@ -10,6 +11,7 @@ import { partitionFolder } from './embedded-reader.ts';
 import { listSegments, segmentPath } from './segment.ts';
 
 const TOPIC = 'telemetry.raw';
+const WRITER = fileURLToPath(new URL('./crash-writer.fixture.ts', import.meta.url));
 const TOPICS = { [TOPIC]: { partitions: 1, retentionMs: null, retentionBytes: null } };
 let base: string;
 let dir: string;
@@ -27,7 +29,7 @@ interface Entry {
 
 /** Runs the writer until it has acknowledged `entriesMin` appends, then kills it. */
 async function killWriter(first: number, entriesMin: number): Promise<Entry[]> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'crash-writer.fixture.ts'), dir, String(first)], {
+  const child = spawn(process.execPath, [WRITER, dir, String(first)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let text = '';

@@ -14,7 +14,7 @@ it('readers in other threads follow the writer and learn that it has closed', as
   await log.commitPosition('other', 'telemetry.raw', 0, 1);
   const until = 10_000;
   const workerData = { shared: log.shareable(), until };
-  const workers = [1, 2].map(() => new Worker(join(import.meta.dirname, 'threads.fixture.ts'), { workerData }));
+  const workers = [1, 2].map(() => new Worker(new URL('./threads.fixture.ts', import.meta.url), { workerData }));
   const answers = workers.map((worker) => once(worker, 'message'));
   const origins = new TestOrigins();
   for (let at = 1; at < until; at += 99) {
