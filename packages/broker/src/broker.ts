@@ -171,7 +171,7 @@ class EmbeddedBroker implements Broker {
       router,
       clock,
       queueBytesPerSessionMax,
-      publishWill: (session, will) => publishWill(this.#context, session, will),
+      publishWill: (session, will) => this.#safely('a will', () => publishWill(this.#context, session, will)),
     });
     const appendSeconds = this.#metrics.histogram('mqtt_commit_duration_seconds', 'Time to make a batch durable');
     const commit = new GroupCommit({
@@ -203,10 +203,20 @@ class EmbeddedBroker implements Broker {
       store,
       routeEpoch: { current: 0 },
       connections: new Set(),
-      tell: (event) => this.#options.onConnection?.({ ...event, time: clock.nowMicros() }),
+      tell: (event) =>
+        this.#safely('onConnection', () => this.#options.onConnection?.({ ...event, time: clock.nowMicros() })),
       wake: (connection) => this.#wake(connection),
       waitForRoom: (connection) => this.#waiting.add(connection),
     };
+  }
+
+  /** What is handed in from outside may be broken; it must not take the broker with it. */
+  #safely(what: string, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#context.logger.error({ error: messageOf(error) }, `${what} failed`);
+    }
   }
 
   async #start(): Promise<void> {
@@ -241,17 +251,15 @@ class EmbeddedBroker implements Broker {
   }
 
   #tick(): void {
-    const { clock, connections, registry, router, logger } = this.#context;
-    try {
+    const { clock, connections, registry, router } = this.#context;
+    this.#safely('the periodic work of the broker', () => {
       const nowMs = clock.monotonicMs();
       for (const connection of connections) connection.checkTime(nowMs);
       registry.tick();
       this.#ticks += 1;
       if (this.#ticks % EXPIRE_EVERY_TICKS === 0) router.expire(clock.nowMs());
       this.#counters.publish(this.#metrics);
-    } catch (error) {
-      logger.error({ error: messageOf(error) }, 'the periodic work of the broker failed');
-    }
+    });
   }
 
   #wake(connection: Connection): void {

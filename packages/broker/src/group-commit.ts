@@ -129,10 +129,14 @@ export class GroupCommit {
     return byteLength;
   }
 
-  /** Adds an acknowledgement alone; it goes out behind everything before it. Returns its bytes. */
-  acknowledge(target: CommitTarget, packetType: number, packetId: number, reasonCode: number): number {
-    this.#add(target, packetType, packetId, reasonCode, ENTRY_BYTES);
-    return ENTRY_BYTES;
+  /**
+   * Adds an acknowledgement alone; it goes out behind everything before it. `heldBytes`: what waits elsewhere because of
+   * it (a message in the session store). Returns its bytes.
+   */
+  acknowledge(target: CommitTarget, packetType: number, packetId: number, reasonCode: number, heldBytes = 0): number {
+    const byteLength = heldBytes + ENTRY_BYTES;
+    this.#add(target, packetType, packetId, reasonCode, byteLength);
+    return byteLength;
   }
 
   /** The QoS 2 packet id came in with the entry added last: it is kept before PUBREC goes out. */

@@ -90,7 +90,9 @@ export class InboundPublish {
         ? REASON.noMatchingSubscribers
         : REASON.success;
     const connection = this.#connection;
-    connection.addPending(this.#context.commit.acknowledge(connection, answerTo(qos), packetId, reasonCode));
+    connection.addPending(
+      this.#context.commit.acknowledge(connection, answerTo(qos), packetId, reasonCode, payload.length),
+    );
     if (qos === 2 && reasonCode < 0x80) this.#context.commit.received(this.#session, packetId);
   }
 

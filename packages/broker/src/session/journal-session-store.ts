@@ -21,6 +21,9 @@ export class JournalSessionStore implements SessionStore {
   #rewriteAtBytes = REWRITE_BYTES_MIN;
   #noted: Buffer[] = [];
   #notedBytes = 0;
+  /** Operations noted since the opening, and how many of them are durable. */
+  #notedCount = 0;
+  #durableCount = 0;
   #flushing: Promise<void> | null = null;
   #isScheduled = false;
 
@@ -30,7 +33,7 @@ export class JournalSessionStore implements SessionStore {
   }
 
   get isPending(): boolean {
-    return this.#notedBytes > 0 || this.#flushing !== null;
+    return this.#durableCount < this.#notedCount;
   }
 
   async open(snapshot: () => Iterable<StoredOperation>): Promise<readonly StoredOperation[]> {
@@ -46,6 +49,7 @@ export class JournalSessionStore implements SessionStore {
     const bytes = encodeOperation(operation);
     this.#noted.push(bytes);
     this.#notedBytes += bytes.length;
+    this.#notedCount += 1;
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => {
@@ -58,8 +62,9 @@ export class JournalSessionStore implements SessionStore {
   }
 
   async durable(): Promise<void> {
-    // What is under way may have begun before the last note, so wait for it and then write the rest.
-    while (this.isPending) {
+    const target = this.#notedCount;
+    // What is under way may have begun before the last note; then one more flush is needed.
+    while (this.#durableCount < target) {
       this.#flushing ??= this.#flush().finally(() => {
         this.#flushing = null;
       });
@@ -78,11 +83,13 @@ export class JournalSessionStore implements SessionStore {
     if (journal === null) throw new FieldlineError('STOPPED', 'the session journal is closed');
     const noted = this.#noted;
     const bytes = this.#notedBytes;
+    const count = this.#notedCount;
     this.#noted = [];
     this.#notedBytes = 0;
     try {
       if (journal.byteLength > this.#rewriteAtBytes) await this.#rewrite(journal);
       else await Promise.all(recordsOf(noted).map((record) => journal.append(record)));
+      this.#durableCount = count;
     } catch (error) {
       this.#noted = [...noted, ...this.#noted];
       this.#notedBytes += bytes;
