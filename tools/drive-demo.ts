@@ -1,0 +1,124 @@
+/**
+ * `npm run demo:drive`: runs README's demo command as a user would and asserts, for a minute, that data arrives: devices
+ * come online, samples of every machine grow, the UI is served, Ctrl-C ends it cleanly, and a second start finds the data.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { ApiSession, eventually } from '../tests/support/api-session.ts';
+import { temporaryFolder } from '../tests/support/server-process.ts';
+
+const WATCH_SECONDS = Number(process.env.FIELDLINE_DEMO_DRIVE_SECONDS ?? 60);
+const folder = temporaryFolder('demo');
+let passed = 0;
+let failed = 0;
+
+function check(what: string, holds: boolean, found: unknown = ''): void {
+  if (holds) passed += 1;
+  else failed += 1;
+  console.log(`${holds ? 'ok    ' : 'FAILED'} ${what}${holds ? '' : `: ${JSON.stringify(found)}`}`);
+}
+
+interface Demo {
+  readonly process: ChildProcess;
+  readonly url: string;
+  readonly password: string | null;
+}
+
+async function startDemo(): Promise<Demo> {
+  const child = spawn('npm', ['run', '--silent', 'demo'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+    env: { ...process.env, FIELDLINE_DATA_DIR: folder.path, FIELDLINE_API_PORT: '0', FIELDLINE_BROKER_PORT: '0' },
+  });
+  const lines: string[] = [];
+  const found = await new Promise<{ url: string; password: string | null }>((resolve, reject) => {
+    const look = (line: string): void => {
+      lines.push(line);
+      console.log(`  | ${line}`);
+      const url = /(http:\/\/\S+)/.exec(lines.find((text) => text.includes('Web UI')) ?? '')?.[1];
+      const password = /Password\s+(\S+)/.exec(lines.join('\n'))?.[1] ?? null;
+      if (url !== undefined && line.includes('Ctrl-C')) resolve({ url, password });
+    };
+    createInterface(child.stderr!).on('line', look);
+    createInterface(child.stdout!).on('line', look);
+    child.on('exit', (code) => reject(new Error(`the demo ended with code ${code}`)));
+    setTimeout(() => reject(new Error('the demo was not running after 180 s')), 180_000).unref();
+  });
+  return { process: child, ...found };
+}
+
+/** Ctrl-C as a terminal sends it: to the whole process group. */
+async function pressCtrlC(demo: Demo): Promise<number | null> {
+  const exit = once(demo.process, 'exit');
+  process.kill(-demo.process.pid!, 'SIGINT');
+  const [code] = (await exit) as [number | null];
+  return code;
+}
+
+interface DeviceRow {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+}
+
+interface PipelineTotals {
+  readonly totals: { readonly samples: number; readonly deadLetters: number };
+  readonly lag: { readonly records: number };
+}
+
+const demo = await startDemo();
+check('a password was made up and printed', demo.password !== null);
+const api = await ApiSession.signIn(demo.url, 'admin@fieldline.local', demo.password ?? '');
+const list = (): Promise<{ items: DeviceRow[] }> => api.call('GET', 'devices?limit=100');
+const devices = (await list()).items;
+check(
+  'two robots, a pump station, a conveyor line and a machine are there',
+  devices.length >= 5,
+  devices.map(({ name }) => name),
+);
+await eventually(
+  'all devices online',
+  async () => ((await list()).items.every(({ status }) => status === 'online') ? true : null),
+  60_000,
+).then(
+  () => check('all devices are online', true),
+  async () => check('all devices are online', false, (await list()).items),
+);
+const health = (): Promise<PipelineTotals> => api.call('GET', 'pipeline/health');
+const before = await health();
+const stampsBefore = await newest(devices);
+await new Promise((resolve) => setTimeout(resolve, WATCH_SECONDS * 1000));
+const after = await health();
+const stampsAfter = await newest(devices);
+const samples = after.totals.samples - before.totals.samples;
+check(`samples arrived for ${WATCH_SECONDS} s (${samples})`, samples > WATCH_SECONDS * 5, samples);
+const quiet = devices.filter((device) => !(stampsAfter.get(device.id)! > stampsBefore.get(device.id)!));
+check(
+  'every device has newer values than a minute ago',
+  quiet.length === 0,
+  quiet.map(({ name }) => name),
+);
+check('nothing became a dead letter', after.totals.deadLetters === 0, after.totals.deadLetters);
+const page = await fetch(demo.url);
+check('the web UI is served', page.ok && (await page.text()).includes('<script'), page.status);
+check('Ctrl-C ends it with code 0 or 130', [0, 130].includes((await pressCtrlC(demo)) ?? -1));
+
+const again = await startDemo();
+check('the second start prints no password', again.password === null, again.password);
+const apiAgain = await ApiSession.signIn(again.url, 'admin@fieldline.local', demo.password ?? '');
+const { metrics } = await apiAgain.call<{ metrics: object }>('GET', `telemetry/device/${devices[0]!.id}/latest`);
+check('the data of the first run is there', Object.keys(metrics).length > 0, metrics);
+await pressCtrlC(again);
+folder.remove();
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
+
+async function newest(of: readonly DeviceRow[]): Promise<Map<string, number>> {
+  const stamps = new Map<string, number>();
+  for (const { id } of of) {
+    const latest = await api.call<{ lastSeen: string | null }>('GET', `telemetry/device/${id}/latest`);
+    stamps.set(id, latest.lastSeen === null ? 0 : Date.parse(latest.lastSeen));
+  }
+  return stamps;
+}
