@@ -16,6 +16,7 @@ import type { Micros, Position, RawBatch } from '@fieldline/model';
 import type { LogDamage } from '../log.ts';
 import { endWithin, sliceBatch } from '../partition.ts';
 import { type EncodedChunk, encodeChunk } from './chunk.ts';
+import { type Append, FlushQueue } from './flush-queue.ts';
 import type { OriginEncoder } from './origin-table.ts';
 import { type Recovery, recoverSegment } from './recover.ts';
 import { encodeSegmentHeader, listSegments, SEGMENT_HEADER_BYTES, segmentPath } from './segment.ts';
@@ -24,8 +25,6 @@ import type { SharedEnds } from './shared-ends.ts';
 /** A chunk is read as a whole, so it stays small: larger appends become several chunks. */
 const CHUNK_PAYLOAD_BYTES_MAX = 4 * 1024 * 1024;
 const CHUNK_RECORDS_MAX = 65_536;
-/** So much goes into one flush, then the next begins. */
-const FLUSH_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface PartitionOptions {
   readonly topic: string;
@@ -40,14 +39,6 @@ export interface PartitionOptions {
   readonly ends: SharedEnds;
   readonly onDamage: (damage: LogDamage) => void;
   readonly onFlush: (flush: { records: number; byteLength: number }) => void;
-}
-
-interface Waiting {
-  readonly chunks: readonly RawBatch[];
-  readonly byteLength: number;
-  readonly count: number;
-  readonly resolve: (firstPosition: Position) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /** A segment that is complete. */
@@ -76,9 +67,7 @@ export class PartitionWriter {
   /** Where the intact records before the active segment end, and their latest received time. */
   #previousEnd: Position = 0;
   #timeMaxBefore = Number.NEGATIVE_INFINITY;
-  #waiting: Waiting[] = [];
-  #working: Promise<void> | null = null;
-  #rollWanted = false;
+  readonly #queue = new FlushQueue((appends) => this.#flush(appends));
 
   private constructor(options: PartitionOptions) {
     this.#options = options;
@@ -106,26 +95,22 @@ export class PartitionWriter {
 
   /** Appends all records or rejects. Calls are written in their order. */
   append(batch: RawBatch): Promise<Position> {
-    const chunks = splitIntoChunks(batch);
     const largest = largestPayload(batch);
     if (largest > this.#options.recordBytesMax) {
       const sentence = `${this.#name}: a record of ${largest} bytes is over the limit of ${this.#options.recordBytesMax}; send less at once`;
       return Promise.reject(new FieldlineError('PAYLOAD_TOO_LARGE', sentence));
     }
-    const promise = new Promise<Position>((resolve, reject) => {
-      const byteLength = batch.payloadEnd[batch.count - 1]! + batch.count * 16;
-      this.#waiting.push({ chunks, byteLength, count: batch.count, resolve, reject });
-    });
-    this.#wake();
-    return promise;
+    const byteLength = batch.payloadEnd[batch.count - 1]! + batch.count * 16;
+    return this.#queue.push({ chunks: splitIntoChunks(batch), byteLength, count: batch.count });
   }
 
   /** Ends the active segment, if it holds records, so that retention may take it. */
   async rollIfOlderThan(time: Micros): Promise<void> {
-    if (this.#active.timeMax >= time || this.#active.byteLength === 0) return;
-    this.#rollWanted = true;
-    this.#wake();
-    await this.#working;
+    await this.#queue.runBetween(async () => {
+      if (this.#active.timeMax >= time || this.#active.byteLength === 0) return;
+      await this.#seal(this.#next);
+      this.#publish();
+    });
   }
 
   /** The latest received time in the oldest complete segment. The file is read for it once. */
@@ -148,7 +133,7 @@ export class PartitionWriter {
 
   /** Waits for the flushes under way and closes the file. */
   async close(): Promise<void> {
-    while (this.#working !== null) await this.#working;
+    await this.#queue.idle();
     await this.#active.file?.close();
     this.#options.ends.publishClosed();
   }
@@ -157,52 +142,13 @@ export class PartitionWriter {
     return `log ${this.#options.topic}/${this.#options.partition}`;
   }
 
-  #wake(): void {
-    this.#working ??= this.#work();
-  }
-
-  async #work(): Promise<void> {
-    // One turn later, so that calls made in the same turn share the first flush.
-    await null;
-    while (this.#waiting.length > 0 || this.#rollWanted) {
-      if (this.#rollWanted) {
-        this.#rollWanted = false;
-        await this.#seal(this.#next);
-        this.#publish();
-        continue;
-      }
-      const group = this.#takeGroup();
-      try {
-        const first = await this.#flush(group);
-        let position = first;
-        for (const one of group) {
-          one.resolve(position);
-          position += one.count;
-        }
-      } catch (error) {
-        for (const one of group) one.reject(error);
-      }
-    }
-    this.#working = null;
-  }
-
-  #takeGroup(): Waiting[] {
-    let byteLength = 0;
-    let length = 0;
-    do {
-      byteLength += this.#waiting[length]!.byteLength;
-      length += 1;
-    } while (length < this.#waiting.length && byteLength < FLUSH_BYTES_MAX);
-    return this.#waiting.splice(0, length);
-  }
-
   /** Writes a group of appends durably; returns the position of its first record. */
-  async #flush(group: readonly Waiting[]): Promise<Position> {
-    if (this.#isSpent(group.reduce((sum, one) => sum + one.byteLength, 0))) await this.#seal(this.#next);
+  async #flush(appends: readonly Append[]): Promise<Position> {
+    if (this.#isSpent(appends.reduce((sum, one) => sum + one.byteLength, 0))) await this.#seal(this.#next);
     const active = this.#active;
     const first = this.#next;
-    const chunks = this.#encode(group);
-    const records = group.reduce((sum, one) => sum + one.count, 0);
+    const chunks = this.#encode(appends);
+    const records = appends.reduce((sum, one) => sum + one.count, 0);
     const buffers = chunks.flatMap((chunk) => chunk.buffers);
     let byteLength = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
     const isNew = active.file === null;
@@ -227,10 +173,10 @@ export class PartitionWriter {
     return isOld || this.#active.byteLength + addedBytes > segmentBytesMax;
   }
 
-  #encode(group: readonly Waiting[]): EncodedChunk[] {
+  #encode(appends: readonly Append[]): EncodedChunk[] {
     let position = this.#next;
     const encoded: EncodedChunk[] = [];
-    for (const batch of group.flatMap((one) => one.chunks)) {
+    for (const batch of appends.flatMap((one) => one.chunks)) {
       encoded.push(encodeChunk(batch, position, this.#active.salt, this.#options.encoder));
       position += batch.count;
     }
