@@ -65,11 +65,14 @@ program
   .command('simulate')
   .description('run simulated devices over MQTT')
   .argument('<scenario>', 'YAML or JSON file; see packages/simulator/README.md')
-  .option('--host <address>', 'MQTT broker', '127.0.0.1')
-  .option('--port <port>', 'its port', '1883')
-  .option('--credentials <file>', 'JSON file: device key → { id, token, organizationId }')
+  .option('--host <address>', 'MQTT broker (default: as the scenario says, else 127.0.0.1)')
+  .option('--port <port>', 'its port (default: as the scenario says, else 1883)')
+  .option('--organization <slug>', 'organisation of the devices')
+  .option('--credentials <file>', 'JSON or YAML file: { organization, devices: { key: { username, token } } }')
   .option('--seconds <seconds>', 'stop after so long (default: runs until it is stopped)')
   .option('--seed <number>', 'seed of everything random')
+  .option('--no-history', 'do not send the past that the scenario tells of')
+  .option('--quiet', 'say nothing')
   .action(async (scenario: string, flags) => {
     const { simulateCommand } = await import('./commands/simulate.ts');
     await simulateCommand(scenario, flags);

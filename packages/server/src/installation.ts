@@ -15,6 +15,8 @@ import type { Thread } from './threads/start-thread.ts';
 
 export class Installation {
   readonly config: Config;
+  /** The organisation that the first start makes; null = the catalog's default. */
+  readonly firstOrganization: { readonly slug: string; readonly name: string } | null;
   readonly logger: Logger;
   readonly metrics = new Metrics();
   readonly directory = new DirectoryCache();
@@ -46,8 +48,13 @@ export class Installation {
   /** Set by whoever runs the parts: the state of each, for /health/ready. */
   health: () => Promise<Health[]> = async () => [];
 
-  constructor(config: Config, onFailure: (part: string, error: Error) => void) {
+  constructor(
+    config: Config,
+    firstOrganization: Installation['firstOrganization'],
+    onFailure: (part: string, error: Error) => void,
+  ) {
     this.config = config;
+    this.firstOrganization = firstOrganization;
     this.logger = createLogger('server', config.logLevel);
     this.onFailure = onFailure;
   }

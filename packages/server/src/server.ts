@@ -1,11 +1,18 @@
 /** A whole server in this process: starts all parts, tells their health, stops them. A part that fails ends the whole, loudly. */
+import type { Catalog } from '@fieldline/catalog';
 import { type Health, isFieldlineError, messageOf } from '@fieldline/kit';
 import type { Config } from './config/schema.ts';
 import { Installation } from './installation.ts';
 import { PARTS } from './roles.ts';
 import { RunningParts } from './run-parts.ts';
 
+export interface ServerOptions {
+  /** The organisation that the first start makes; default 'default'. */
+  readonly organization?: { readonly slug: string; readonly name: string };
+}
+
 export interface Server {
+  readonly catalog: Catalog;
   /** Where people and programs reach it. */
   readonly apiUrl: string;
   readonly mqttAddress: string;
@@ -22,9 +29,9 @@ export interface Server {
 const HEALTH_TIMEOUT_MS = 2000;
 
 /** Starts the server; rejects where a part cannot start, after stopping those that had. */
-export async function startServer(config: Config): Promise<Server> {
+export async function startServer(config: Config, options: ServerOptions = {}): Promise<Server> {
   const failure = Promise.withResolvers<Error>();
-  const installation = new Installation(config, (part, error) => {
+  const installation = new Installation(config, options.organization ?? null, (part, error) => {
     installation.logger.error({ part, error: messageOf(error) }, 'a part of the server has ended; the server stops');
     parts.fail(part, error);
     failure.resolve(error);
@@ -34,6 +41,7 @@ export async function startServer(config: Config): Promise<Server> {
   await parts.start();
   const { tcp, tls } = installation.mqtt;
   return {
+    catalog: installation.catalog,
     apiUrl: installation.apiUrl,
     mqttAddress: `${tcp?.host}:${tcp?.port}`,
     mqttTlsAddress: tls === null ? null : `${tls.host}:${tls.port}`,

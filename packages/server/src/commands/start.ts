@@ -2,7 +2,7 @@
 import { createLogger } from '@fieldline/kit';
 import { type ConfigSources, loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
-import { type Server, startServer } from '../server.ts';
+import { type Server, type ServerOptions, startServer } from '../server.ts';
 import { ensureUi } from '../ui-build.ts';
 
 /** Longest time that a stop may take before the process ends anyway; what was acknowledged is durable already. */
@@ -17,10 +17,10 @@ export async function startCommand(sources: ConfigSources): Promise<void> {
 }
 
 /** Starts the server (and builds the UI before, where it has to be) and says `ready` in the log. */
-export async function runServer(config: Config): Promise<Server> {
+export async function runServer(config: Config, options: ServerOptions = {}): Promise<Server> {
   if (config.api.ui) await ensureUi((sentence) => console.error(sentence));
   const started = performance.now();
-  const server = await startServer(config);
+  const server = await startServer(config, options);
   createLogger('server', config.logLevel).info(
     {
       api: server.apiUrl,

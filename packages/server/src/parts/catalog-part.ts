@@ -22,6 +22,10 @@ export async function startCatalog(of: Installation): Promise<void> {
   });
   const { created, generatedPassword } = await of.catalog.bootstrap({
     adminEmail: config.admin.email,
+    ...(of.firstOrganization !== null && {
+      organizationSlug: of.firstOrganization.slug,
+      organizationName: of.firstOrganization.name,
+    }),
     ...(config.admin.password !== '' && { adminPassword: config.admin.password }),
   });
   if (created) of.generatedPassword = generatedPassword;
