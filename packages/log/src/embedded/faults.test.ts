@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DiskFile, diskError, ManualClock, Metrics, type OpenDiskFile, openDiskFile } from '@fieldline/kit';
@@ -57,6 +57,9 @@ describe('the embedded log on a full disk', () => {
     faults.isFull = true;
     await expect(append(3, 3)).rejects.toMatchObject({ code: 'DISK_FULL' });
     expect(await sequences()).toEqual([0, 1, 2]);
+    const [file] = await readdir(partitionFolder(dir, TOPIC, 0));
+    const { size } = await stat(join(partitionFolder(dir, TOPIC, 0), file!));
+    expect(size, 'the part that was written is gone').toBe((await log.bounds(TOPIC))[0]!.byteLength);
     faults.isFull = false;
     expect(await append(3, 3)).toMatchObject([{ firstPosition: 3 }]);
     await log.close();
