@@ -4,7 +4,7 @@
  * column and remedy, and the rest goes on. Empty cells bring no sample.
  *
  * A decoder throws DecodeError only for what makes the whole file unreadable: a column that is not there, no time
- * column, a wrong encoding, a quote that is never closed.
+ * column, a wrong encoding, a quote that is never closed, a mapping that is none.
  */
 import { type Micros, QUALITY_GOOD } from '@fieldline/model';
 import { DEFAULT_DECODE_LIMITS, DecodeError, type DecodeErrorCode, type DecodeLimits } from '../codec.ts';
@@ -14,6 +14,7 @@ import type { CsvBatch } from './csv-batch.ts';
 import { cellBoolean, cellNumber, kindOfCell } from './csv-cell.ts';
 import { type CsvDialect, detectCsv } from './csv-dialect.ts';
 import type { CsvMapping } from './csv-mapping.ts';
+import { checkCsvMapping } from './csv-mapping-check.ts';
 import { type CsvPlan, planColumns, type ValuePlan } from './csv-plan.ts';
 import { CsvRecords } from './csv-records.ts';
 import { type TimeReader, timeReader } from './csv-time.ts';
@@ -38,7 +39,7 @@ export class CsvDecoder {
   readonly #longPlans = new Map<string, ValuePlan>();
 
   constructor(mapping: CsvMapping = {}, limits: DecodeLimits = DEFAULT_DECODE_LIMITS) {
-    this.#mapping = mapping;
+    this.#mapping = checkCsvMapping(mapping);
     this.#limits = limits;
     this.#text = new TextDecoder(mapping.encoding ?? 'utf-8', { fatal: true });
     this.#readTime = timeReader(mapping.time?.format, mapping.time?.zone);

@@ -72,6 +72,25 @@ describe('csv: whole files that are refused', () => {
   }
 });
 
+describe('csv: mappings from outside are checked', () => {
+  for (const [mapping, answer] of [
+    [null, 'mapping: must have keys and values'],
+    [{ seperator: ';' }, 'mapping: seperator: is not known; known are separator, decimalComma,'],
+    [{ separator: ':' }, 'mapping: separator: must be one of ",", ";", "\\t", "|"'],
+    [{ encoding: 'latin1' }, 'mapping: encoding: must be one of'],
+    [{ time: { column: 0 } }, 'mapping: time: column: must be the name of a column or its number from 1'],
+    [{ columns: [{ column: 'a' }, { metric: 'b' }] }, 'mapping: columns: [1] needs column'],
+    [{ columns: [{ column: 'a', kind: 'int' }] }, 'mapping: columns: [0] kind: must be one of'],
+    [{ long: { metricColumn: 1 } }, 'mapping: long: needs valueColumn'],
+    [{ quote: '""' }, 'mapping: quote: must be one character'],
+    [{ constructor: 1 }, 'mapping: constructor: is not known'],
+  ] as const) {
+    it(JSON.stringify(mapping), () => {
+      expect(() => new CsvDecoder(mapping as CsvMapping)).toThrow(answer);
+    });
+  }
+});
+
 describe('csv: what the first lines tell', () => {
   for (const [head, separator, decimalComma, timeColumn] of [
     ['t;a\n2024-01-01;1,5\n', ';', true, 0],
