@@ -8,7 +8,9 @@ import { UI_DIST } from '../ui-build.ts';
 
 export async function startApi(of: Installation): Promise<void> {
   of.api = await createApi(apiDependencies(of));
-  of.apiUrl = await of.api.start(of.config.api.host, of.config.api.port);
+  await of.api.start(of.config.api.host, of.config.api.port);
+  const { host, port } = of.api.address!;
+  of.apiUrl = `http://${isWildcard(host) ? 'localhost' : host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 export async function stopApi(of: Installation): Promise<void> {
