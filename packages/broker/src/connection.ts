@@ -83,8 +83,11 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
     return !this.#isGreeted || this.#isStuffed;
   }
 
+  /** Only where 'drain' will tell when it is over; so the limit is never below the socket's own mark of 64 KiB. */
   get #isStuffed(): boolean {
-    return this.#socket.writableLength > this.#context.limits.outboundBytesPerConnectionMax;
+    return (
+      this.#socket.writableNeedDrain && this.#socket.writableLength > this.#context.limits.outboundBytesPerConnectionMax
+    );
   }
 
   /** Bytes that were read and wait for the log. */
@@ -423,7 +426,8 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
   #checkBudget(): void {
     if (this.#phase !== 'open') return;
     if (this.#pendingBytes > this.#context.limits.pendingBytesPerConnectionMax) this.#hold(HOLD.ownBudget);
-    if (this.#context.commit.isFull) {
+    // Only those that have a part in it: whoever merely listens is served on.
+    if (this.#pendingBytes > 0 && this.#context.commit.isFull) {
       this.#hold(HOLD.log);
       this.#context.waitForRoom(this);
     }

@@ -95,6 +95,7 @@ export class GroupCommit {
   #isScheduled = false;
   #problem: string | null = null;
   readonly #stopped = new AbortController();
+  readonly #gaveUp = Promise.withResolvers<void>();
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
@@ -145,17 +146,18 @@ export class GroupCommit {
     this.#gathering.received.push({ session, packetId });
   }
 
-  /** Waits until everything added so far is durable or lost. */
+  /** Waits until everything added so far is durable or lost, or until giveUp(). */
   async drained(): Promise<void> {
-    while (this.#gathering.count > 0 || this.#running !== null) {
+    while (!this.#stopped.signal.aborted && (this.#gathering.count > 0 || this.#running !== null)) {
       this.#start();
-      await this.#running;
+      await Promise.race([this.#running, this.#gaveUp.promise]);
     }
   }
 
-  /** Ends waiting between attempts: what cannot be written now is lost for its clients, who have no acknowledgement. */
+  /** Ends all waiting: what is not durable by now stays without an acknowledgement, so its clients send it again. */
   giveUp(): void {
     this.#stopped.abort();
+    this.#gaveUp.resolve();
   }
 
   #add(

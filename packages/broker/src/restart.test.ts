@@ -1,0 +1,132 @@
+/** What survives: the journal is copied while the broker runs, as a kill would leave it, and another broker starts on it. */
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { HexClient, packetHex, startBroker, type TestBroker, text, until } from './testing/harness.ts';
+
+const folders: string[] = [];
+const brokers: TestBroker[] = [];
+const sockets: HexClient[] = [];
+/** Session expiry 100 s, clean start 0. */
+const KEEP = '05 11 00000064';
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.socket.destroy();
+  for (const { broker } of brokers.splice(0)) await broker.stop();
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
+});
+
+async function start(from?: string): Promise<{ test: TestBroker; folder: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'fieldline-broker-'));
+  folders.push(folder);
+  if (from !== undefined) await cp(join(from, 'sessions.journal'), join(folder, 'sessions.journal'));
+  const test = await startBroker({ dataDir: folder });
+  brokers.push(test);
+  return { test, folder };
+}
+
+/** Connects without clean start; returns what CONNACK said about the session. */
+async function connect(test: TestBroker, deviceId: string): Promise<{ client: HexClient; isPresent: boolean }> {
+  const client = new HexClient(test.port);
+  sockets.push(client);
+  client.send(packetHex('10', `00044d515454 05 c0 0000 ${KEEP} ${text(deviceId)} ${text(deviceId)} ${text('secret')}`));
+  await until(() => client.received.length > 4 && client.received.length >= 2 + client.received[1]!, 'CONNACK');
+  const isPresent = client.received[2] === 1;
+  client.received = client.received.subarray(2 + client.received[1]!);
+  return { client, isPresent };
+}
+
+function publishHex(topic: string, packetId: string, payload: string, first = '32'): string {
+  return packetHex(first, `${text(topic)} ${packetId} 00 ${Buffer.from(payload).toString('hex')}`).replaceAll(' ', '');
+}
+
+test('subscriptions, queue, what is in flight, retained messages', async () => {
+  const { test: before, folder } = await start();
+  const subscriber = (await connect(before, 'dev-1')).client;
+  subscriber.send(packetHex('82', `0001 00 ${text('app/#')} 02`));
+  await until(() => subscriber.hex.startsWith('90'), 'SUBACK');
+  const publish = (topic: string, payload: string, qos: 1 | 2, retain = false) =>
+    before.broker.publish({ organizationId: 'org-1', topic, payload: Buffer.from(payload), qos, retain });
+  await publish('app/1', 'answered', 1);
+  await publish('app/2', 'in flight', 1);
+  await publish('app/3', 'released', 2);
+  await until(() => subscriber.hex.includes(Buffer.from('released').toString('hex')), 'three messages');
+  subscriber.send('40020001 50020003');
+  await until(() => subscriber.hex.endsWith('62020003'), 'PUBREL');
+  subscriber.socket.destroy();
+  await until(() => before.events.some((event) => event.type === 'disconnected'), 'disconnected');
+  await publish('app/4', 'queued', 1, true);
+
+  const { test: after } = await start(folder);
+  expect(after.broker.statistics()).toMatchObject({ sessions: 1, subscriptions: 1, retainedMessages: 1 });
+  const { client, isPresent } = await connect(after, 'dev-1');
+  expect(isPresent).toBe(true);
+  const expected = `${publishHex('app/2', '0002', 'in flight', '3a')}62020003${publishHex('app/4', '0004', 'queued')}`;
+  await until(() => client.hex.length >= expected.length, 'what was unfinished');
+  expect(client.hex).toBe(expected);
+});
+
+test('QoS 2 that was taken is not taken again after a restart, and its packet id is free after PUBCOMP', async () => {
+  const { test: before, folder } = await start();
+  const device = (await connect(before, 'dev-1')).client;
+  for (const id of ['0001', '0002']) device.send(publishHex('v1/telemetry/org-1/dev-1', id, id, '34'));
+  await until(() => device.hex === '5002000150020002', 'PUBREC');
+  device.send('62020002');
+  await until(() => device.hex.endsWith('70020002'), 'PUBCOMP');
+
+  const { test: after } = await start(folder);
+  const { client } = await connect(after, 'dev-1');
+  client.send(publishHex('v1/telemetry/org-1/dev-1', '0001', 'again', '3c'));
+  client.send(publishHex('v1/telemetry/org-1/dev-1', '0002', 'new', '34'));
+  await until(() => client.hex === '5002000150020002', 'PUBREC');
+  expect(after.records.map((record) => record.payload)).toEqual(['new']);
+});
+
+test('what has ended stays ended', async () => {
+  const { test: before, folder } = await start();
+  const { client } = await connect(before, 'dev-1');
+  client.send(packetHex('82', `0001 00 ${text('app/#')} 01`) + packetHex('82', `0002 00 ${text('x')} 01`));
+  client.send(packetHex('a2', `0003 00 ${text('x')}`));
+  await until(() => client.hex.includes('b004000300'), 'UNSUBACK');
+  const other = (await connect(before, 'dev-2')).client;
+  other.send(packetHex('e0', '00 05 11 00000000')); // DISCONNECT with session expiry 0
+  await other.closed();
+  await before.broker.publish({
+    organizationId: 'org-1',
+    topic: 'app/r',
+    payload: Buffer.from('x'),
+    qos: 1,
+    retain: true,
+  });
+  await before.broker.publish({
+    organizationId: 'org-1',
+    topic: 'app/r',
+    payload: Buffer.alloc(0),
+    qos: 1,
+    retain: true,
+  });
+  const { test: after } = await start(folder);
+  expect(after.broker.statistics()).toMatchObject({ sessions: 1, subscriptions: 1, retainedMessages: 0 });
+});
+
+test('the journal is rewritten when it has grown, with nothing lost', async () => {
+  const { test: before, folder } = await start();
+  const { client } = await connect(before, 'dev-1');
+  client.send(packetHex('82', `0001 00 ${text('app/#')} 01`));
+  await until(() => client.hex.startsWith('90'), 'SUBACK');
+  client.socket.destroy();
+  await until(() => before.events.some((event) => event.type === 'disconnected'), 'disconnected');
+  const payload = Buffer.alloc(200_000);
+  for (let i = 0; i < 60; i++) {
+    await before.broker.publish({ organizationId: 'org-1', topic: `app/${i % 2}`, payload, qos: 1, retain: true });
+  }
+  const { test: after } = await start(folder);
+  expect(after.broker.statistics()).toMatchObject({
+    sessions: 1,
+    retainedMessages: 2,
+    retainedBytes: before.broker.statistics().retainedBytes,
+  });
+  const restored = (await connect(after, 'dev-1')).client;
+  await until(() => restored.received.includes(Buffer.from('app/1')), 'the queue is there');
+});
