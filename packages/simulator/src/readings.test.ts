@@ -89,6 +89,13 @@ describe('replay', () => {
     expect(shown(source.history(START - 9 * SECOND, START, 3 * SECOND))).toEqual(['-9:4', '-6:1', '0:3']);
   });
 
+  it('without a loop there is nothing before and after it', () => {
+    const source = replay({ loop: false, startElapsed: 2 * SECOND });
+    expect(shown(source.history(START - 60 * SECOND, START, 0))).toEqual(['-2:0', '-1:1', '0:2']);
+    expect(shown(source.take(START, START + 60 * SECOND, 100))).toEqual(['5:3', '6:4']);
+    expect(source.take(START + 60 * SECOND, START + 90 * SECOND, 100)).toEqual([]);
+  });
+
   it('gives each row once, however it is asked', () => {
     const speed = fc.double({ min: 0.5, max: 100, noNaN: true });
     fc.assert(

@@ -35,7 +35,11 @@ export function replayReadings(recording: Recording, place: ReplayPlace): Readin
     },
     *history(from, until, stepMicros) {
       let next = from;
-      let ordinal = firstAfter(recording, startElapsed + (from - startTime) - 1);
+      // Before the first row there is nothing, unless the recording goes round.
+      let ordinal = Math.max(
+        loop ? Number.NEGATIVE_INFINITY : 0,
+        firstAfter(recording, startElapsed + (from - startTime) - 1),
+      );
       for (; ; ordinal++) {
         const sourceTime = Math.round(startTime + elapsedOf(recording, ordinal) - startElapsed);
         if (sourceTime > until) return;
