@@ -1,0 +1,148 @@
+/** TLS and mutual TLS with certificates made here: CN = device id, and only a verified certificate counts. */
+import 'reflect-metadata'; // @peculiar/x509 asks for it
+import * as x509 from '@peculiar/x509';
+import { connect, type MqttClient } from 'mqtt';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Broker, createBroker } from './broker.ts';
+import type { ConnectRequest, TlsListenerOptions } from './options.ts';
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const VALID = { notBefore: new Date(Date.now() - 86_400_000), notAfter: new Date(Date.now() + 86_400_000) };
+
+interface Identity {
+  readonly key: string;
+  readonly cert: string;
+}
+
+class Authority {
+  readonly certificate: x509.X509Certificate;
+  readonly #keys: CryptoKeyPair;
+
+  private constructor(certificate: x509.X509Certificate, keys: CryptoKeyPair) {
+    this.certificate = certificate;
+    this.#keys = keys;
+  }
+
+  static async create(name: string): Promise<Authority> {
+    const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+    const extensions = [new x509.BasicConstraintsExtension(true, 1, true)];
+    const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+      serialNumber: '01',
+      name: `CN=${name}`,
+      ...VALID,
+      signingAlgorithm: ALGORITHM,
+      keys,
+      extensions,
+    });
+    return new Authority(certificate, keys);
+  }
+
+  async issue(commonName: string): Promise<Identity> {
+    const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+    const certificate = await x509.X509CertificateGenerator.create({
+      serialNumber: '02',
+      subject: `CN=${commonName}`,
+      issuer: this.certificate.subject,
+      ...VALID,
+      signingAlgorithm: ALGORITHM,
+      publicKey: keys.publicKey,
+      signingKey: this.#keys.privateKey,
+      extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: 'localhost' }])],
+    });
+    const pkcs8 = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
+    return {
+      key: `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n`,
+      cert: certificate.toString('pem'),
+    };
+  }
+}
+
+let broker: Broker;
+let authority: Authority;
+const requests: ConnectRequest[] = [];
+const ports: Record<string, number> = {};
+
+beforeAll(async () => {
+  authority = await Authority.create('Fieldline test');
+  const server = await authority.issue('localhost');
+  const listener = (
+    clientCertificate: TlsListenerOptions['clientCertificate'],
+    minVersion?: 'TLSv1.3',
+  ): TlsListenerOptions => ({
+    host: '127.0.0.1',
+    port: 0,
+    ...server,
+    ca: authority.certificate.toString('pem'),
+    clientCertificate,
+    ...(minVersion && { minVersion }),
+  });
+  broker = createBroker({
+    listeners: { tls: [listener('required'), listener('optional'), listener('none', 'TLSv1.3')] },
+    dataDir: null,
+    authenticate: (request) => {
+      requests.push(request);
+      const { certificateCommonName } = request;
+      if (certificateCommonName === undefined)
+        return { accepted: false, reasonCode: 0x87, reason: 'a certificate is needed' };
+      return { accepted: true, identity: { organizationId: 'org-1', deviceId: certificateCommonName, kind: 'device' } };
+    },
+    route: () => ({ to: 'clients' }),
+    maySubscribe: () => ({ allowed: true }),
+    appendToLog: async () => {},
+  });
+  await broker.start();
+  const [required, optional, none] = broker.addresses();
+  Object.assign(ports, { required: required!.port, optional: optional!.port, none: none!.port });
+});
+
+afterAll(() => broker.stop());
+
+function tryConnect(port: number, options: object): Promise<MqttClient> {
+  return new Promise((resolve, reject) => {
+    const client = connect({
+      host: 'localhost',
+      port,
+      protocol: 'mqtts',
+      ca: authority.certificate.toString('pem'),
+      protocolVersion: 5,
+      clientId: 'c',
+      reconnectPeriod: 0,
+      ...options,
+    });
+    client.once('connect', () => resolve(client));
+    client.on('error', (error) => {
+      client.end(true);
+      reject(error);
+    });
+    client.once('close', () => reject(new Error('closed')));
+  });
+}
+
+test.each(['required', 'optional'])('client certificate %s: its CN says who it is', async (kind) => {
+  const client = await tryConnect(ports[kind]!, await authority.issue('dev-42'));
+  expect(requests.at(-1)).toMatchObject({ certificateCommonName: 'dev-42', secure: true });
+  expect(requests.at(-1)!.certificateFingerprint).toMatch(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
+  await client.subscribeAsync('x');
+  await client.endAsync();
+});
+
+test('required: without a certificate, or with one of another authority, there is no handshake', async () => {
+  const before = requests.length;
+  await expect(tryConnect(ports.required!, {})).rejects.toThrow();
+  const stranger = await (await Authority.create('Stranger')).issue('dev-42');
+  await expect(tryConnect(ports.required!, stranger)).rejects.toThrow();
+  expect(requests).toHaveLength(before);
+});
+
+test('optional: a certificate of another authority says nothing', async () => {
+  const stranger = await (await Authority.create('Stranger')).issue('dev-42');
+  await expect(tryConnect(ports.optional!, stranger)).rejects.toMatchObject({ code: 0x87 });
+  expect(requests.at(-1)).toMatchObject({ certificateCommonName: undefined });
+});
+
+test('none: certificates are not asked for; TLS below the minimum is refused', async () => {
+  await expect(tryConnect(ports.none!, await authority.issue('dev-42'))).rejects.toMatchObject({ code: 0x87 });
+  const before = requests.length;
+  await expect(tryConnect(ports.none!, { maxVersion: 'TLSv1.2' })).rejects.toThrow();
+  expect(requests).toHaveLength(before);
+});
