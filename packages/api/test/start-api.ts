@@ -5,7 +5,7 @@
 import { type ClientEvents, listRoutes, type Role, type ServerEvents } from '@fieldline/contract';
 import { type Health, ManualClock, Metrics, silentLogger } from '@fieldline/kit';
 import { createMemoryLog, type Log } from '@fieldline/log';
-import { payloadOf } from '@fieldline/model';
+import { originOf, payloadOf } from '@fieldline/model';
 import { io, type Socket } from 'socket.io-client';
 import { Compile } from 'typebox/compile';
 import { type Api, createApi } from '../src/create-api.ts';
@@ -180,12 +180,17 @@ export async function startApi(settings: Partial<ApiSettings> = {}): Promise<Tes
       return socket;
     },
     logged: async () => {
-      const batch = await log.read('telemetry.raw', 0, 0, { recordsMax: 10_000 });
-      return Array.from({ length: batch?.count ?? 0 }, (_, index) => {
-        const { deviceId, organizationId, codec } = batch!.origins[batch!.originIndex[index]!]!;
-        const payload: unknown = JSON.parse(new TextDecoder().decode(payloadOf(batch!, index)));
-        return { deviceId, organizationId, codec, payload };
-      });
+      const records = [];
+      for (let at = 0, batch = await log.read('telemetry.raw', 0, at); batch !== null; ) {
+        for (let index = 0; index < batch.count; index++) {
+          const { deviceId, organizationId, codec } = originOf(batch, index);
+          const payload: unknown = JSON.parse(new TextDecoder().decode(payloadOf(batch, index)));
+          records.push({ deviceId, organizationId, codec, payload });
+        }
+        at = batch.firstPosition + batch.count;
+        batch = await log.read('telemetry.raw', 0, at);
+      }
+      return records;
     },
     stop: async () => {
       for (const socket of sockets) socket.disconnect();
