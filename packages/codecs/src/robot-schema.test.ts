@@ -23,7 +23,15 @@ const KEPT: readonly (readonly [string, GenMessage<Message>, string, object])[] 
     'BlobReference',
     BlobReferenceSchema,
     '0a0162 10e807 1a0175 220969 6d6167652f6a7067 28ac02 3202aabb 3a016d 420170',
-    { blobId: 'b', timeUs: 1000n, uri: 'u', mediaType: 'image/jpg', byteLength: 300n, missionId: 'm', inspectionPointId: 'p' },
+    {
+      blobId: 'b',
+      timeUs: 1000n,
+      uri: 'u',
+      mediaType: 'image/jpg',
+      byteLength: 300n,
+      missionId: 'm',
+      inspectionPointId: 'p',
+    },
   ],
   [
     'MissionCommand',
