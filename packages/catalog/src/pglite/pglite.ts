@@ -1,0 +1,245 @@
+/**
+ * The embedded catalog: PostgreSQL 18 (PGlite) in a worker thread, reached by the same driver as a server, over a stream
+ * instead of a socket. One session, so transactions run one after the other. The session starts as the superuser, brings the
+ * schema up to date and then becomes the ordinary role fieldline_app; only housekeeping goes back for a moment.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { FieldlineError, type Logger, messageOf, silentLogger } from '@fieldline/kit';
+import pg from 'pg';
+import { CHANNEL, type Database, type Door, pingWith, type Queries, runTransaction } from '../database/database.ts';
+import { translateError } from '../database/errors.ts';
+import { migrate } from '../database/migrate.ts';
+import { lockFolder } from './folder-lock.ts';
+import type { PgliteWorkerData, PgliteWorkerMessage } from './worker.ts';
+import { WorkerSocket } from './worker-socket.ts';
+
+export interface PgliteOptions {
+  /** Folder of the database, made where it is missing; null = in memory (for tests). */
+  readonly dataDir: string | null;
+  /** Transactions that wait for their turn; the one beyond is refused with OVERLOADED. Default 10,000. */
+  readonly waitingMax?: number;
+  /** How often changes are flushed into the tables' files (CHECKPOINT) and dead rows are removed (VACUUM). Default 5 min. */
+  readonly housekeepingIntervalMs?: number;
+  readonly logger?: Logger;
+}
+
+const POSTGRES_MAJOR = 18;
+const LOGIN = `
+  do $$ begin
+    if not exists (select from pg_roles where rolname = 'fieldline_app') then
+      create role fieldline_app nologin noinherit;
+    end if;
+  end $$;
+  grant fieldline_tenant, fieldline_system to fieldline_app;
+`;
+
+export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase> {
+  const { dataDir } = options;
+  if (dataDir !== null) mkdirSync(dirname(dataDir), { recursive: true });
+  const unlock = dataDir === null ? () => {} : lockFolder(dataDir);
+  let worker: Worker | null = null;
+  try {
+    if (dataDir !== null) await prepareFolder(dataDir);
+    const fsyncCount = new SharedArrayBuffer(4);
+    worker = await startWorker({ dataDir, fsyncCount });
+    const client = await connect(worker);
+    return new PgliteDatabase({ worker, client, unlock, fsyncCount: new Int32Array(fsyncCount), options });
+  } catch (error) {
+    await worker?.terminate();
+    unlock();
+    throw translateError(error);
+  }
+}
+
+interface Parts {
+  readonly worker: Worker;
+  readonly client: pg.Client;
+  readonly unlock: () => void;
+  readonly fsyncCount: Int32Array;
+  readonly options: PgliteOptions;
+}
+
+export class PgliteDatabase implements Database {
+  /** Notifications come with the answers of the one session: none can be missed. */
+  readonly pollIntervalMs = null;
+  readonly #parts: Parts;
+  readonly #waitingMax: number;
+  readonly #timer: NodeJS.Timeout;
+  #tail: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #closing: Promise<void> | null = null;
+  #failure: string | null = null;
+  #flushedLsn = '';
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#waitingMax = parts.options.waitingMax ?? 10_000;
+    parts.client.on('error', (error) => {
+      this.#failure ??= messageOf(error);
+    });
+    parts.client.on('end', () => {
+      this.#failure ??= 'the thread of the database has ended';
+    });
+    this.#timer = setInterval(() => this.#keepHouse(), parts.options.housekeepingIntervalMs ?? 300_000);
+    this.#timer.unref();
+  }
+
+  /** fsyncs that were made so far. */
+  get fsyncCount(): number {
+    return Atomics.load(this.#parts.fsyncCount, 0);
+  }
+
+  transaction<T>(door: Door, work: (queries: Queries) => Promise<T>): Promise<T> {
+    return this.#inTurn(() => runTransaction(this.#parts.client, door, work));
+  }
+
+  onNotification(listener: (payload: string | null) => void): void {
+    this.#parts.client.on('notification', (message) => listener(message.payload ?? ''));
+  }
+
+  ping(): Promise<void> {
+    return pingWith(() => this.#inTurn(() => this.#parts.client.query('select 1')));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /**
+   * A single session has neither checkpointer nor autovacuum: without this the write-ahead log would grow until the next
+   * clean stop. Does nothing where nothing was written since the last time.
+   */
+  async keepHouse(): Promise<void> {
+    await this.#inTurn(() => this.#asSuperuser('checkpoint'));
+    const tables = await this.#inTurn(() =>
+      this.#parts.client.query<{ name: string }>(
+        "select format('%I.%I', schemaname, relname) as name from pg_stat_all_tables where n_dead_tup > 500 or n_mod_since_analyze > 500",
+      ),
+    );
+    // One table at a time, so that others get their turn in between.
+    for (const { name } of tables.rows) await this.#inTurn(() => this.#asSuperuser(`vacuum (analyze) ${name}`));
+  }
+
+  async #keepHouse(): Promise<void> {
+    try {
+      const lsn = await this.#inTurn(() => this.#parts.client.query('select pg_current_wal_lsn()::text as lsn'));
+      if (lsn.rows[0].lsn === this.#flushedLsn) return;
+      await this.keepHouse();
+      const after = await this.#inTurn(() => this.#parts.client.query('select pg_current_wal_lsn()::text as lsn'));
+      this.#flushedLsn = after.rows[0].lsn;
+    } catch (error) {
+      const { logger = silentLogger } = this.#parts.options;
+      if (this.#closing === null) logger.warn({ error: messageOf(error) }, 'catalog: housekeeping failed');
+    }
+  }
+
+  async #asSuperuser(statement: string): Promise<void> {
+    const { client } = this.#parts;
+    await client.query('set session authorization postgres');
+    try {
+      await client.query(statement);
+    } finally {
+      await client.query('set session authorization fieldline_app');
+    }
+  }
+
+  /** One after the other, in the order of the calls. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closing !== null) throw new FieldlineError('STOPPED', 'the catalog has been closed');
+    if (this.#waiting >= this.#waitingMax) {
+      throw new FieldlineError('OVERLOADED', `catalog: ${this.#waitingMax} transactions are waiting already; try later`);
+    }
+    this.#waiting += 1;
+    const result = this.#tail.then(() => {
+      if (this.#failure !== null) throw new FieldlineError('UNAVAILABLE', `catalog: ${this.#failure}`);
+      return work();
+    });
+    this.#tail = result.catch(() => {
+      // Told to its caller; the next one gets its turn all the same.
+    });
+    try {
+      return await result;
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#tail;
+    const { worker, client, unlock } = this.#parts;
+    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+    if (this.#failure === null) {
+      await client.end();
+      worker.postMessage(null);
+    } else {
+      await worker.terminate();
+    }
+    await exited;
+    unlock();
+  }
+}
+
+/** Makes the database where there is none, in a child process; refuses one of another PostgreSQL version. */
+async function prepareFolder(dataDir: string): Promise<void> {
+  const versionFile = join(dataDir, 'PG_VERSION');
+  if (existsSync(versionFile)) {
+    const major = Number(readFileSync(versionFile, 'utf8'));
+    if (major === POSTGRES_MAJOR) return;
+    throw new FieldlineError(
+      major > POSTGRES_MAJOR ? 'FORMAT_TOO_NEW' : 'CONFIG_INVALID',
+      `catalog: ${dataDir} was made by PostgreSQL ${major}, this is ${POSTGRES_MAJOR}; start the version that made it, or restore a backup`,
+    );
+  }
+  const child = fork(fileURLToPath(new URL('initialize.ts', import.meta.url)), [dataDir], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    execArgv: [],
+  });
+  let complaint = '';
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    complaint = (complaint + text).slice(-2_000);
+  });
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', resolve);
+  });
+  if (code !== 0) {
+    throw new FieldlineError('UNAVAILABLE', `catalog: ${dataDir} could not be made (exit ${code}): ${complaint.trim()}`);
+  }
+}
+
+async function startWorker(workerData: PgliteWorkerData): Promise<Worker> {
+  const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData, name: 'catalog' });
+  const settled = new AbortController();
+  const { signal } = settled;
+  try {
+    const [message] = (await Promise.race([
+      once(worker, 'message', { signal }),
+      once(worker, 'exit', { signal }).then(([code]) => [{ failure: `the thread of the database has ended (${code})` }]),
+    ])) as [PgliteWorkerMessage];
+    if ('failure' in message) throw new Error(message.failure);
+    return worker;
+  } finally {
+    settled.abort();
+  }
+}
+
+async function connect(worker: Worker): Promise<pg.Client> {
+  const client = new pg.Client({
+    user: 'postgres',
+    database: 'postgres',
+    stream: () => new WorkerSocket(worker) as never,
+  });
+  await client.connect();
+  await migrate(client);
+  await client.query(LOGIN);
+  await client.query(`listen ${CHANNEL}`);
+  await client.query('set session authorization fieldline_app');
+  return client;
+}

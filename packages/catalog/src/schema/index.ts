@@ -1,0 +1,6 @@
+export * from './columns.ts';
+export * from './devices.ts';
+export * from './directory.ts';
+export * from './events.ts';
+export * from './organizations.ts';
+export * from './sessions.ts';
