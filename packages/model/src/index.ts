@@ -11,3 +11,4 @@ export * from './series.ts';
 export * from './severity.ts';
 export * from './time.ts';
 export * from './topic-mapping.ts';
+export * from './units.ts';
