@@ -31,6 +31,7 @@ export async function registerStaticUi(app: FastifyInstance, { uiDir }: ApiSetti
     });
   }
   const page = async (): Promise<string> => (built ? readFile(join(uiDir, 'index.html'), 'utf8') : NOT_BUILT);
+  app.get('/', (_request, reply) => sendPage(reply, page));
   app.setNotFoundHandler((request, reply) =>
     asksForPage(request) ? sendPage(reply, page) : sendNotFound(request, reply),
   );

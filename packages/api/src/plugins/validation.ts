@@ -31,6 +31,7 @@ export function compileCheck(schema: TSchema, part: RequestPart): (value: unknow
 
 interface SchemaError {
   readonly keyword: string;
+  readonly schemaPath: string;
   readonly instancePath: string;
   readonly params: unknown;
   readonly message: string;
@@ -49,12 +50,16 @@ function problemItems(found: readonly SchemaError[], part: RequestPart): Item[] 
 
 /** Of a union every branch complains: the branch that got furthest is the one that was meant. */
 function deepest(found: readonly SchemaError[]): readonly SchemaError[] {
-  const useful = found.filter(({ keyword }) => keyword !== 'boolean');
-  if (!useful.some(({ keyword }) => keyword === 'anyOf')) return useful;
-  const leaves = useful.filter(({ keyword }) => keyword !== 'anyOf');
-  const depth = (error: SchemaError): number => error.instancePath.split('/').length;
-  const most = Math.max(...leaves.map(depth));
-  return leaves.length === 0 ? useful : leaves.filter((error) => depth(error) === most);
+  const useful = found.filter(({ keyword }) => keyword !== 'boolean' && keyword !== 'anyOf');
+  const unions = Map.groupBy(useful, ({ schemaPath }) => schemaPath.split('/anyOf', 1)[0]!);
+  return [...unions.values()].flatMap((branches) => {
+    if (!branches.some(({ schemaPath }) => schemaPath.includes('/anyOf'))) return branches;
+    const depth = ({ instancePath }: SchemaError): number => instancePath.split('/').length;
+    const most = Math.max(...branches.map(depth));
+    const furthest = branches.filter((error) => depth(error) === most);
+    const others = furthest.filter(({ message }) => message !== 'must be null');
+    return others.length === 0 ? furthest : others;
+  });
 }
 
 function sentenceOf({ keyword, params, message }: SchemaError): string {
