@@ -1,5 +1,6 @@
 /** The broker with real clients (mqtt.js, both versions) over real sockets. */
 
+import { Metrics } from '@fieldline/kit';
 import type { IPublishPacket, MqttClient } from 'mqtt';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectClient, HexClient, packetHex, startBroker, type TestBroker, text, until } from './testing/harness.ts';
@@ -289,4 +290,65 @@ test('stopping acknowledges what is durable and says 0x8B', async () => {
   await done;
   await until(() => reasons.length === 1, 'DISCONNECT');
   expect(reasons).toEqual([0x8b]);
+});
+
+test("route 'both': into the log and to clients; one acknowledgement, after the log", async () => {
+  await broker.broker.stop();
+  const origin = {
+    organizationId: 'org-1',
+    deviceId: 'dev-1',
+    topic: 't',
+    codec: 'json',
+    source: 'mqtt',
+    mappingVersion: 1,
+  } as const;
+  broker = await startBroker({ route: () => ({ to: 'both', origin }) });
+  const subscriber = await client('dev-2');
+  const messages = collect(subscriber);
+  await subscriber.subscribeAsync('t', { qos: 1 });
+  const device = await client('dev-1', { will: { topic: 't', payload: Buffer.from('gone'), qos: 1, retain: false } });
+  await device.publishAsync('t', 'x', { qos: 2 });
+  expect(broker.records).toHaveLength(1);
+  device.stream.destroy();
+  await until(() => broker.records.length === 2 && messages.length === 2, 'the will, in the log and at the subscriber');
+  expect(broker.records.map((record) => record.payload)).toEqual(['x', 'gone']);
+});
+
+test('routes are asked for once a topic, and again after forgetRoutes()', async () => {
+  await broker.broker.stop();
+  const asked: string[] = [];
+  broker = await startBroker({
+    route: (_, topic) => {
+      asked.push(topic);
+      return asked.length > 1 ? { to: 'refused', reasonCode: 0x87, reason: 'no more' } : { to: 'clients' };
+    },
+  });
+  const device = await client('dev-1');
+  await device.publishAsync('a', 'x', { qos: 1 });
+  await device.publishAsync('a', 'x', { qos: 1 });
+  expect(asked).toEqual(['a']);
+  broker.broker.forgetRoutes();
+  await expect(device.publishAsync('a', 'x', { qos: 1 })).rejects.toMatchObject({ code: 0x87 });
+});
+
+test('the metrics tell what happened', async () => {
+  await broker.broker.stop();
+  const metrics = new Metrics();
+  broker = await startBroker({ metrics });
+  const device = await client('dev-1');
+  await device.subscribeAsync('app/#');
+  await device.publishAsync('app/x', 'x', { qos: 1 });
+  await device.publishAsync('v1/telemetry/org-1/dev-1', 'x', { qos: 1 });
+  const connected = await metrics.registry.metrics();
+  expect(connected).toContain('mqtt_connections 1');
+  await broker.broker.stop();
+  const text = await metrics.registry.metrics();
+  for (const line of [
+    'mqtt_messages_received_total 2',
+    'mqtt_messages_sent_total 1',
+    'mqtt_records_committed_total 1',
+    'mqtt_connections 0',
+  ]) {
+    expect(text).toContain(line);
+  }
 });

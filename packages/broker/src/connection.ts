@@ -10,7 +10,7 @@ import { InboundPublish } from './inbound-publish.ts';
 import type { Delivery, ProtocolVersion } from './message.ts';
 import { checkConnect, identify, openSession, type PeerFacts } from './open-session.ts';
 import { OutboundPublish } from './outbound-publish.ts';
-import { ACKNOWLEDGEMENT_BYTES_MAX, writeAcknowledgement } from './packets/acknowledgement.ts';
+import { AcknowledgementBuffer } from './packets/acknowledgement-buffer.ts';
 import { refuseAuth } from './packets/auth.ts';
 import { encodeConnackAccepted, encodeConnackRefused } from './packets/connack.ts';
 import { ConnectError, type ConnectPacket, decodeConnect } from './packets/connect.ts';
@@ -54,9 +54,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
   readonly #connectedMs: number;
   #holds = 0;
   #pendingBytes = 0;
-  #acks: Buffer | null = null;
-  #acksLength = 0;
-  #acksExpected = 16 * ACKNOWLEDGEMENT_BYTES_MAX;
+  readonly #acknowledgements = new AcknowledgementBuffer();
   #durable: Promise<void> | null = null;
 
   constructor(context: BrokerContext, socket: Socket, peer: PeerFacts) {
@@ -153,30 +151,12 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
     this.#pendingBytes -= byteLength;
     if (packetType === 0 || this.#phase !== 'open') return;
     if (packetType !== PACKET.pubrec || reasonCode >= 0x80) this.#inbound!.answered();
-    if (this.#acks === null) {
-      this.#acks = Buffer.allocUnsafe(this.#acksExpected);
-    } else if (this.#acksLength + ACKNOWLEDGEMENT_BYTES_MAX > this.#acks.length) {
-      this.#acks = Buffer.concat([this.#acks], this.#acks.length * 2);
-    }
-    this.#acksLength = writeAcknowledgement(
-      this.#acks,
-      this.#acksLength,
-      packetType,
-      packetId,
-      reasonCode,
-      this.protocolVersion,
-    );
+    this.#acknowledgements.add(packetType, packetId, reasonCode, this.protocolVersion);
   }
 
   flushAcknowledgements(): void {
-    const acks = this.#acks;
-    if (acks !== null) {
-      this.#acks = null;
-      this.write(acks.subarray(0, this.#acksLength));
-      // Room for as many next time, and a few more.
-      this.#acksExpected = Math.min(Math.max(64, this.#acksLength + 32), 65_536);
-      this.#acksLength = 0;
-    }
+    const bytes = this.#acknowledgements.take();
+    if (bytes !== null) this.write(bytes);
     if (
       (this.#holds & HOLD.ownBudget) !== 0 &&
       this.#pendingBytes <= this.#context.limits.pendingBytesPerConnectionMax / 2
