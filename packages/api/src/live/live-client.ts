@@ -23,7 +23,8 @@ export class LiveClient {
   readonly #context: ApiContext;
   readonly #counts: RoomCounts;
   readonly #interestChanged: () => void;
-  readonly #rooms = new Set<string>();
+  /** With the question that led to each. */
+  readonly #rooms = new Map<string, unknown>();
   readonly #owed = new Map<string, FrameBuffer>();
   #expiry: NodeJS.Timeout;
   #messages = 0;
@@ -88,7 +89,7 @@ export class LiveClient {
       throw new FieldlineError('BAD_REQUEST', `a connection can have ${roomsMax} subscriptions; unsubscribe from some`);
     }
     // It may have gone while the catalog was asked.
-    if (this.socket.connected) for (const room of rooms) this.#enter(room);
+    if (this.socket.connected) for (const room of rooms) this.#enter(room, target);
   }
 
   async #unsubscribe(target: unknown): Promise<void> {
@@ -105,6 +106,10 @@ export class LiveClient {
     this.socket.data.principal = principal;
     clearTimeout(this.#expiry);
     this.#expiry = this.#expireAt(principal.expiresAtMs);
+    for (const [room, target] of [...this.#rooms]) {
+      const rooms = await roomsOf(this.#context, principal, target).catch(gone);
+      if (!rooms.includes(room)) this.#leave(room);
+    }
   }
 
   async #answer(ack: ((answer: LiveAck) => void) | undefined, work: () => Promise<void>): Promise<void> {
@@ -122,9 +127,9 @@ export class LiveClient {
     }
   }
 
-  #enter(room: string): void {
+  #enter(room: string, target: unknown): void {
     if (this.#rooms.has(room)) return;
-    this.#rooms.add(room);
+    this.#rooms.set(room, target);
     void this.socket.join(room);
     if (this.#counts.change(room, 1)) this.#interestChanged();
   }
@@ -137,7 +142,7 @@ export class LiveClient {
 
   #left(): void {
     clearTimeout(this.#expiry);
-    for (const room of [...this.#rooms]) this.#leave(room);
+    for (const room of [...this.#rooms.keys()]) this.#leave(room);
     this.#owed.clear();
   }
 
@@ -152,4 +157,10 @@ export class LiveClient {
     this.#messages += 1;
     return this.#messages > MESSAGES_PER_SECOND_MAX;
   }
+}
+
+/** What cannot be seen any more leads to no room; that the catalog is away is no reason to leave one. */
+function gone(error: unknown): string[] {
+  if (isFieldlineError(error) && error.status < 500) return [];
+  throw error;
 }

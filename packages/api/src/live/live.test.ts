@@ -105,6 +105,23 @@ describe('subscriptions', () => {
   });
 });
 
+describe('a device that has moved', () => {
+  it('is not heard any more by somebody who may not see its new place, once they show a fresh token', async () => {
+    const user = test.catalog.addUser(organizationId, 'viewer', [siteId]);
+    const credentials = { email: user.email, password: user.password };
+    const login = async () => (await test.call('POST', '/api/v1/auth/login', { body: credentials })).body.accessToken;
+    const door = test.catalog.scoped({ organizationId, siteIds: null });
+    const { device: moving } = await door.devices.create({ name: 'm', siteId });
+    const socket = await test.connect(await login());
+    await subscribe(socket, { deviceId: moving.id });
+    await interestIs({ devices: [moving.id] });
+    await door.devices.update(moving.id, { siteId: null });
+    await socket.emitWithAck('authenticate', await login());
+    await interestIs({});
+    socket.disconnect();
+  });
+});
+
 describe('telemetry:new', () => {
   it('brings all samples of a device in columns, gathered and in order', async () => {
     const socket = await viewer();

@@ -7,12 +7,14 @@ import { badRequest, isoOrNull, parseTime } from '../../text.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { orNull, readPage } from './read-page.ts';
 import { readSeries } from './read-series.ts';
-import { autoForChart, autoForPage, checkTimeZone } from './resolution.ts';
+import { autoForChart, autoForPage, bucketCount, checkTimeZone } from './resolution.ts';
 import { keysOfSensor, parseMetricKeys, seriesOfDevice, visibleDevice } from './visible-series.ts';
 
 /** Range where the caller names no start. */
 const DEFAULT_SPAN = MICROS_PER_HOUR;
 const POINTS_DEFAULT = 1000;
+/** Points of one answer in columns, over all series: what is more would hold up everybody else. */
+const CHART_POINTS_MAX = 200_000;
 const RESOLUTION_OF_ROBOTS: Readonly<Record<string, Aggregation>> = { raw: 'none', '1min': '1m', '5min': '5m' };
 
 type Device = Awaited<ReturnType<typeof visibleDevice>>;
@@ -83,9 +85,11 @@ export function telemetryHandlers(context: ApiContext): GroupHandlers<'telemetry
 
     query: async ({ body, principal }) => {
       const range = parseRange(context, body.startTime, body.endTime, 'body/startTime', 'body/endTime');
-      const points = body.points ?? POINTS_DEFAULT;
+      const points = Math.min(body.points ?? POINTS_DEFAULT, Math.floor(CHART_POINTS_MAX / body.series.length));
       const asked = body.aggregation ?? 'auto';
-      const aggregation = asked === 'auto' ? autoForChart(range.to - range.from, points) : asked;
+      const span = range.to - range.from;
+      const aggregation = asked === 'auto' ? autoForChart(span, points) : asked;
+      if (asked !== 'auto' && asked !== 'none') refuseTooMany(bucketCount(span, asked) * body.series.length);
       const series = await Promise.all(
         body.series.map(async ({ deviceId, metricKey }) => {
           const device = await visibleDevice(context, principal, deviceId);
@@ -102,6 +106,11 @@ export function telemetryHandlers(context: ApiContext): GroupHandlers<'telemetry
       };
     },
   };
+}
+
+function refuseTooMany(buckets: number): void {
+  if (buckets <= CHART_POINTS_MAX) return;
+  throw badRequest('body/aggregation', `gives about ${buckets} points, ${CHART_POINTS_MAX} is the limit; ask for auto`);
 }
 
 async function readRange(

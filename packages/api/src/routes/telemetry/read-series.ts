@@ -3,6 +3,7 @@ import type { BucketSeries, SampleSeries } from '@fieldline/contract';
 import type { Micros, Resolution, SeriesDefinition } from '@fieldline/model';
 import type { BucketColumns, SampleColumns, TelemetryReader } from '@fieldline/store';
 import { orNull } from './read-page.ts';
+import { bucketCount } from './resolution.ts';
 
 export interface SeriesRequest {
   /** What was asked for, in its order; series null = the device has not sent this metric yet. */
@@ -32,7 +33,7 @@ export async function readSeries(
     const bySeries = new Map(found.map((columns) => [columns.seriesId, columns]));
     return asked.map((one) => sampleSeries(one, bySeries.get(one.series?.id ?? -1)));
   }
-  const query = { seriesIds, from, to, resolution: aggregation, timeZone, limit: points };
+  const query = { seriesIds, from, to, resolution: aggregation, timeZone, limit: bucketCount(to - from, aggregation) };
   const found = seriesIds.length === 0 ? [] : await store.readBuckets(query);
   const bySeries = new Map(found.map((columns) => [columns.seriesId, columns]));
   return asked.map((one) => bucketSeries(one, bySeries.get(one.series?.id ?? -1)));

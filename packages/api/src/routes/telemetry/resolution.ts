@@ -11,6 +11,11 @@ export function finestResolution(span: number, points: number): Resolution {
   return RESOLUTIONS.find((resolution) => span / RESOLUTION_MICROS[resolution] <= points) ?? '1d';
 }
 
+/** Buckets that touch a span of this length: one more at either end. */
+export function bucketCount(span: number, resolution: Resolution): number {
+  return Math.ceil(span / RESOLUTION_MICROS[resolution]) + 2;
+}
+
 /** What "auto" means for a page of points. */
 export function autoForPage(span: number, limit: number): 'none' | Resolution {
   return span <= PAGE_RAW_SPAN_MAX ? 'none' : finestResolution(span, limit);

@@ -194,6 +194,10 @@ describe('columns for charts', () => {
     ['no start', { series: [{ deviceId: 'press-4', metricKey: 'a' }] }],
     ['points as text', { startTime: '2026-05-01', points: '100', series: [{ deviceId: 'press-4', metricKey: 'a' }] }],
     ['a list', []],
+    [
+      'more roll-ups than anybody can look at',
+      { startTime: '2020-01-01', aggregation: '1s', series: [{ deviceId: 'press-4', metricKey: 'a' }] },
+    ],
   ])('refuses %s', async (_, body) => {
     expect((await ask(body)).status).toBe(400);
   });
