@@ -352,3 +352,37 @@ test('the metrics tell what happened', async () => {
     expect(text).toContain(line);
   }
 });
+
+test('a subscription that is not allowed any more is gone when the client comes back', async () => {
+  await broker.broker.stop();
+  let isAllowed = true;
+  broker = await startBroker({
+    maySubscribe: () => (isAllowed ? { allowed: true } : { allowed: false, reasonCode: 0x87, reason: 'not any more' }),
+  });
+  const options = { clean: false, properties: { sessionExpiryInterval: 100 } };
+  const before = await client('dev-1', options);
+  await before.subscribeAsync('app/x');
+  await before.endAsync();
+  expect(broker.broker.statistics().subscriptions).toBe(1);
+  isAllowed = false;
+  await client('dev-1', options);
+  expect(broker.broker.statistics()).toMatchObject({ sessions: 1, subscriptions: 0 });
+});
+
+test('stopping while a client keeps publishing: whatever was acknowledged is in the log', async () => {
+  const device = await client('dev-1');
+  const acknowledged: number[] = [];
+  let isStopped = false;
+  const publishAll = (async () => {
+    for (let i = 0; !isStopped; i++) {
+      device.publish('v1/telemetry/org-1/dev-1', `${i}`, { qos: 1 }, (error) => !error && acknowledged.push(i));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  })();
+  await until(() => acknowledged.length > 50, 'traffic');
+  await broker.broker.stop();
+  isStopped = true;
+  await publishAll;
+  const logged = new Set(broker.records.map((record) => record.payload));
+  expect(acknowledged.filter((i) => !logged.has(`${i}`))).toEqual([]);
+});

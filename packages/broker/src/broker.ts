@@ -232,6 +232,7 @@ class EmbeddedBroker implements Broker {
     this.#listeners.close();
     clearInterval(this.#tickTimer);
     const giveUp = setTimeout(() => commit.giveUp(), this.#limits.closeTimeoutMs);
+    for (const connection of connections) connection.stopReading();
     await commit.drained();
     for (const connection of connections) connection.close(REASON.serverShuttingDown, 'the broker is stopping');
     await this.#listeners.closed(this.#limits.closeTimeoutMs);

@@ -30,7 +30,7 @@ import type { Session, SessionLink } from './session/session.ts';
 import { subscribe, unsubscribe } from './subscribing.ts';
 
 /** Why the socket is not read at the moment; bits. */
-const HOLD = { judging: 1, log: 2, ownBudget: 4, slowReader: 8 } as const;
+const HOLD = { judging: 1, log: 2, ownBudget: 4, slowReader: 8, stopping: 16 } as const;
 
 export class Connection implements FrameSink, SessionLink, CommitTarget {
   readonly #context: BrokerContext;
@@ -61,7 +61,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
     this.#context = context;
     this.#socket = socket;
     this.#peer = peer;
-    this.#frames = new FrameReader(this, context.limits.packetBytesMax);
+    this.#frames = new FrameReader(this, Math.min(context.limits.connectBytesMax, context.limits.packetBytesMax));
     this.#connectedMs = context.clock.monotonicMs();
     this.#lastReceivedMs = this.#connectedMs;
     socket.setNoDelay(true);
@@ -172,6 +172,11 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
   /** There is room for the log again. */
   roomAgain(): void {
     this.#letGo(HOLD.log);
+  }
+
+  /** Takes nothing more in, so that what is in can be finished. */
+  stopReading(): void {
+    this.#hold(HOLD.stopping);
   }
 
   /** Closes with the reason (MQTT 5: DISCONNECT; MQTT 3.1.1 has no word for it). The will stays due. */
@@ -316,6 +321,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
     this.#keepAliveMs = opened.keepAliveS * 1000;
     this.#lastReceivedMs = this.#context.clock.monotonicMs();
     this.#phase = 'open';
+    this.#frames.packetBytesMax = this.#context.limits.packetBytesMax;
     session.connected(this);
     this.#context.counters.connectionsAccepted += 1;
     this.#tell('connected', REASON.success, '');

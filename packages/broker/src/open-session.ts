@@ -12,7 +12,7 @@ import type { ServerTerms } from './packets/connack.ts';
 import type { ConnectPacket } from './packets/connect.ts';
 import { ProtocolError } from './packets/protocol-error.ts';
 import { REASON } from './packets/reason-codes.ts';
-import { checkTopicSize } from './router/topic.ts';
+import { checkTopicSize, parseFilter } from './router/topic.ts';
 import { EXPIRY_NEVER_S, type Session, type Will } from './session/session.ts';
 
 const CLIENT_ID_LENGTH_MAX = 256;
@@ -83,6 +83,7 @@ export function openSession(context: BrokerContext, packet: ConnectPacket, ident
   const expiryIntervalS = expiryOf(packet, limits.sessionExpiryMaxS);
   const will = willOf(context, packet, identity);
   const opened = registry.open({ identity, clientId, clean: packet.clean, expiryIntervalS, will });
+  if (opened.isPresent) dropForbidden(context, opened.session);
   const { keepAliveS, serverKeepAliveS } = keepAliveOf(packet, limits.keepAliveMaxS);
   return {
     ...opened,
@@ -102,6 +103,15 @@ export function openSession(context: BrokerContext, packet: ConnectPacket, ident
       topicAliasMaximum: Math.min(packet.properties.topicAliasMaximum ?? 0, limits.topicAliasMaximum),
     },
   };
+}
+
+/** Rights may have changed while the client was away. */
+function dropForbidden(context: BrokerContext, session: Session): void {
+  for (const filter of [...session.subscriptions.keys()]) {
+    if (context.options.maySubscribe(session.identity, parseFilter(filter).filter).allowed) continue;
+    context.router.unsubscribe(session, filter);
+    if (session.isPersistent) context.store.note({ kind: 'unsubscribed', key: session.key, filter });
+  }
 }
 
 /** MQTT 3.1.1's unclean session has no end of its own: it gets the longest that there is. */

@@ -75,6 +75,8 @@ export interface BrokerLimits {
   readonly connectTimeoutMs: number;
   /** Largest packet that is taken; told to MQTT 5 clients. */
   readonly packetBytesMax: number;
+  /** Largest CONNECT: what somebody unknown can make the broker hold. */
+  readonly connectBytesMax: number;
   /** Unanswered QoS 1 and 2 messages from one MQTT 5 client (3.2.2.3.3); beyond it: 0x93. */
   readonly receiveMaximum: number;
   /** Unanswered QoS 1 and 2 messages to one client; a client's own lower receive maximum goes before. */
@@ -108,6 +110,7 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   connectionsMax: 20_000,
   connectTimeoutMs: 10_000,
   packetBytesMax: 1024 * 1024,
+  connectBytesMax: 64 * 1024,
   receiveMaximum: 1_000,
   inFlightMax: 100,
   keepAliveMaxS: null,

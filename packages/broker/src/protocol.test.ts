@@ -78,6 +78,7 @@ describe('CONNECT', () => {
     ['3.1.1: empty client id without clean session', packetHex('10', '00044d515454 04 00 0000 0000'), /^20020002$/],
     ['MQTT 3.1', packetHex('10', `00064d5149736470 03 02 0000 ${text('x')}`), /^20020001$/],
     ['level 9', packetHex('10', '00044d515454 09'), /^20..0084/],
+    ['too large for somebody unknown', '10 81 80 04', /^$/],
     ['not CONNECT at all', PING, /^$/],
     ['not MQTT at all', Buffer.from('GET / HTTP/1.1\r\n\r\n').toString('hex'), /^$/],
   ];

@@ -38,14 +38,15 @@ const NOTHING = Buffer.alloc(0);
 
 export class FrameReader {
   readonly #sink: FrameSink;
-  readonly #packetBytesMax: number;
+  /** A larger packet is refused from its header on. */
+  packetBytesMax: number;
   #partial: Buffer = NOTHING;
   #partialLength = 0;
   #held = false;
 
   constructor(sink: FrameSink, packetBytesMax: number) {
     this.#sink = sink;
-    this.#packetBytesMax = packetBytesMax;
+    this.packetBytesMax = packetBytesMax;
   }
 
   /** Bytes that wait for the rest of their packet, or for release(). */
@@ -140,7 +141,7 @@ export class FrameReader {
       length |= (byte & 0x7f) << (7 * (index - 1));
       if (byte < 0x80) {
         if (byte === 0 && index > 1) throw malformed('the remaining length is longer than it needs to be'); // [MQTT-1.5.5-1]
-        if (length + index + 1 > this.#packetBytesMax) throw tooLarge(length + index + 1, this.#packetBytesMax);
+        if (length + index + 1 > this.packetBytesMax) throw tooLarge(length + index + 1, this.packetBytesMax);
         this.#remainingLength = length;
         return start + index + 1;
       }
