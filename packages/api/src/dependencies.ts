@@ -20,12 +20,12 @@ export interface ApiDependencies {
   storedPositions(): Promise<readonly PartitionPosition[]>;
   readonly deadLetters: DeadLetterAccess;
   readonly liveBus: LiveBus;
-  /** Fresher than the catalog's row, from memory; null where nothing is known since the start. */
+  /** Fresher than the catalog's row, from memory; null where nothing is known since the start. A status 'unknown' leaves the row's. */
   deviceStatus(deviceId: string): DeviceConnectivity | null;
   /** The state of every part, for /health/ready. */
   health(): Promise<readonly Health[]>;
   pipelineHealth(): Promise<PipelineReport>;
-  /** Metric values of the other threads (kit Metrics.snapshot()); the api adds its own. */
+  /** Metric values of every thread (kit Metrics.snapshot()); those of `metrics`, where the api counts, are among them. */
   metricsSnapshots(): Promise<object[][]>;
   /** Where devices find the MQTT broker; ports are known only once it listens. */
   mqttAddress(): MqttAddress;

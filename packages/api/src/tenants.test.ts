@@ -205,6 +205,12 @@ describe("with another organization's ids", () => {
   });
 });
 
+describe('permissions', () => {
+  it.each(PERMISSIONS)('%s is asked for by a route', (permission) => {
+    expect(guarded.some(([, route]) => route.permission === permission)).toBe(true);
+  });
+});
+
 describe('with the permission', () => {
   it.each(guarded.filter(([, { permission }]) => permission !== 'ingest'))('%s is open to somebody', (_, route) => {
     expect(ROLES.some((role) => ROLE_PERMISSIONS[role].has(route.permission!))).toBe(true);

@@ -107,6 +107,7 @@ export async function startApi(settings: Partial<ApiSettings> = {}): Promise<Tes
   const log = createMemoryLog();
   const store = createMemoryTelemetry();
   const bus = new TestBus();
+  const metrics = new Metrics();
   const statuses = new Map<string, DeviceConnectivity>();
   const deadLetters: DeadLetterItem[] = [];
   const test = {
@@ -130,11 +131,11 @@ export async function startApi(settings: Partial<ApiSettings> = {}): Promise<Tes
     deviceStatus: (deviceId) => statuses.get(deviceId) ?? null,
     health: async () => test.parts,
     pipelineHealth: async () => IDLE_PIPELINE,
-    metricsSnapshots: async () => [],
+    metricsSnapshots: async () => [await metrics.snapshot()],
     mqttAddress: () => ({ host: null, port: 1883, tlsPort: null }),
     clock,
     logger: silentLogger,
-    metrics: new Metrics(),
+    metrics,
     settings: {
       ...DEFAULT_API_SETTINGS,
       requestsPerMinute: { login: null, general: null, timeSeries: null, ingest: null },

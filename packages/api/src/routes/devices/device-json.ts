@@ -8,6 +8,7 @@ import { isoOrNull, resource } from '../../text.ts';
 /** The device as the contract says it. Memory knows the status sooner than the row. */
 export function deviceJson({ deviceStatus }: Pick<ApiDependencies, 'deviceStatus'>, row: DeviceRow): Device {
   const live = deviceStatus(row.id);
+  const known = live === null || live.status === 'unknown' ? null : live;
   return resource(row, {
     version: row.version,
     key: row.key,
@@ -20,8 +21,8 @@ export function deviceJson({ deviceStatus }: Pick<ApiDependencies, 'deviceStatus
     attributes: { ...row.attributes },
     tags: [...row.tags],
     hasToken: row.hasToken,
-    status: live?.status ?? row.connectivityStatus,
-    statusSince: isoOrNull(live?.since ?? row.connectivityChangedAt),
+    status: known?.status ?? row.connectivityStatus,
+    statusSince: isoOrNull(known?.since ?? row.connectivityChangedAt),
     lastSeen: isoOrNull(later(live?.lastSeen ?? null, row.lastSeen)),
   });
 }

@@ -18,9 +18,9 @@ export function healthHandlers(context: ApiContext): GroupHandlers<'health'> {
     },
 
     metrics: async ({ reply }) => {
-      const others = await context.metricsSnapshots();
+      const snapshots = await context.metricsSnapshots();
       reply.type('text/plain; version=0.0.4; charset=utf-8');
-      return renderMetrics([await context.metrics.snapshot(), ...others]);
+      return renderMetrics(snapshots);
     },
   };
 }

@@ -72,14 +72,15 @@ export function telemetryHandlers(context: ApiContext): GroupHandlers<'telemetry
         };
       }
       const live = context.deviceStatus(device.id);
-      const row = live?.lastSeen == null ? await catalog.devices.get(device.id) : null;
+      const complete = live !== null && live.status !== 'unknown' && live.lastSeen !== null;
+      const row = complete ? null : await catalog.devices.get(device.id);
       const newest = samples.reduce((time, sample) => Math.max(time, sample.receivedTime), 0);
-      const lastSeen = Math.max(live?.lastSeen ?? row?.lastSeen ?? 0, newest);
+      const lastSeen = Math.max(live?.lastSeen ?? 0, row?.lastSeen ?? 0, newest);
       return {
         deviceId: device.id,
         metrics,
         lastSeen: isoOrNull(lastSeen === 0 ? null : lastSeen),
-        status: live?.status ?? row?.connectivityStatus ?? 'unknown',
+        status: live === null || live.status === 'unknown' ? (row?.connectivityStatus ?? 'unknown') : live.status,
       };
     },
 
