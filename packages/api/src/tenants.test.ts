@@ -2,7 +2,7 @@
  * Every route of the table, as nobody, as every role, and with the ids of another organization: who may not, gets nothing and
  * learns nothing. New routes are tested here without a line being written.
  */
-import { listRoutes, type Role, type RouteDefinition } from '@fieldline/contract';
+import { listRoutes, PERMISSIONS, type Role, type RouteDefinition } from '@fieldline/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, type TestApi } from '../test/start-api.ts';
 import { ORGANIZATION_WIDE, ROLE_PERMISSIONS } from './permissions.ts';
