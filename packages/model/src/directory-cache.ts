@@ -61,6 +61,11 @@ export class DirectoryCache {
     this.#version = Math.max(this.#version, change.version);
   }
 
+  /** Takes in a device that was learned of before its change has come; the version stays. */
+  adopt(device: DirectoryDevice): void {
+    this.#putDevice(device);
+  }
+
   organization(idOrSlug: string): DirectoryOrganization | undefined {
     return this.#organizations.get(idOrSlug) ?? this.#organizationBySlug.get(idOrSlug);
   }

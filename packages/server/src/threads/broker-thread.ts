@@ -2,7 +2,7 @@
  * The broker's thread: MQTT sockets and sessions, and the log's only writer, side by side, so that the way from a socket to
  * the disk crosses no thread. In: the configuration and a directory snapshot; out: connection messages, the log by RPC.
  */
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type Broker, type BrokerOptions, createBroker } from '@fieldline/broker';
@@ -33,6 +33,8 @@ const log = await openEmbeddedLog({
   logger: logger.child({ service: 'log' }),
   metrics,
 });
+const sessionsDir = join(config.dataDir, 'broker');
+mkdirSync(sessionsDir, { recursive: true });
 const broker = createBroker(brokerOptions());
 const retentionTimer = setInterval(() => void enforceRetention(log), 60_000);
 
@@ -51,7 +53,7 @@ function brokerOptions(): BrokerOptions {
       packetBytesMax: config.broker.packetBytesMax,
       pendingBytesMax: config.broker.pendingBytesMax,
     },
-    dataDir: join(config.dataDir, 'broker'),
+    dataDir: sessionsDir,
     clock: systemClock,
     logger,
     metrics,

@@ -1,0 +1,103 @@
+/** Dead letters of one organisation, newest first, in pages: the topic is read backwards, a span of positions at a time. */
+import { FieldlineError } from '@fieldline/kit';
+import type { LoggedBatch, Position } from '@fieldline/model';
+import { type DeadLetter, deadLetterAt, sameLetterKey } from './dead-letter.ts';
+
+/** The topic of dead letters, as far as it is read here. */
+export interface DeadLetterSource {
+  bounds(): Promise<readonly { readonly partition: number; readonly first: Position; readonly next: Position }[]>;
+  read(partition: number, from: Position, recordsMax: number): Promise<LoggedBatch | null>;
+}
+
+export interface DeadLetterFilter {
+  readonly organizationId: string;
+  readonly code?: string;
+  /** Any of these: id and key of a device. */
+  readonly deviceIds?: readonly string[];
+}
+
+const SPAN_RECORDS = 500;
+/** Records that one call looks through at the most; a page that is not full then goes on with its cursor. */
+const LOOKED_THROUGH_MAX = 50_000;
+const CURSOR = /^(\d{1,6})-(\d{1,16})$/;
+
+/** A page of at most `limit`, and the cursor of the next one; null at the oldest end. */
+export async function listDeadLetters(
+  source: DeadLetterSource,
+  filter: DeadLetterFilter,
+  limit: number,
+  cursor?: string,
+): Promise<{ items: DeadLetter[]; nextCursor: string | null }> {
+  const items: DeadLetter[] = [];
+  const seen = new Set<string>();
+  let lookedThrough = 0;
+  for (const { partition, first, next } of await partitionsFrom(source, cursor)) {
+    for (let end = next; end > first; ) {
+      const from = Math.max(first, end - SPAN_RECORDS);
+      for (const letter of (await readSpan(source, partition, from, end)).reverse()) {
+        if (!matches(letter, filter) || seen.has(sameLetterKey(letter))) continue;
+        seen.add(sameLetterKey(letter));
+        items.push(letter);
+        if (items.length === limit) return { items, nextCursor: `${partition}-${letter.position}` };
+      }
+      lookedThrough += end - from;
+      end = from;
+      if (lookedThrough >= LOOKED_THROUGH_MAX && end > first) return { items, nextCursor: `${partition}-${end}` };
+    }
+  }
+  return { items, nextCursor: null };
+}
+
+/** One dead letter by its id; null where there is none (any more). */
+export async function findDeadLetter(source: DeadLetterSource, id: string): Promise<DeadLetter | null> {
+  const match = CURSOR.exec(id);
+  if (match === null) return null;
+  const [partition, position] = [Number(match[1]), Number(match[2])];
+  const bounds = (await source.bounds()).find((candidate) => candidate.partition === partition);
+  if (bounds === undefined || position < bounds.first || position >= bounds.next) return null;
+  return (await readSpan(source, partition, position, position + 1))[0] ?? null;
+}
+
+/** Partitions from the cursor's on; the cursor's own ends before it. */
+async function partitionsFrom(
+  source: DeadLetterSource,
+  cursor: string | undefined,
+): Promise<{ partition: number; first: Position; next: Position }[]> {
+  const all = [...(await source.bounds())].sort((a, b) => b.partition - a.partition);
+  if (cursor === undefined) return all;
+  const match = CURSOR.exec(cursor);
+  if (match === null)
+    throw new FieldlineError(
+      'BAD_REQUEST',
+      `cursor "${cursor.slice(0, 40)}" is not one of this list; leave it out to start anew`,
+    );
+  const [partition, position] = [Number(match[1]), Number(match[2])];
+  return all
+    .filter((candidate) => candidate.partition <= partition)
+    .map((bounds) => (bounds.partition === partition ? { ...bounds, next: Math.min(bounds.next, position) } : bounds));
+}
+
+async function readSpan(
+  source: DeadLetterSource,
+  partition: number,
+  from: Position,
+  end: Position,
+): Promise<DeadLetter[]> {
+  const letters: DeadLetter[] = [];
+  for (let at = from; at < end; ) {
+    const batch = await source.read(partition, at, end - at);
+    if (batch === null || batch.count === 0) break;
+    for (let index = 0; index < batch.count && batch.firstPosition + index < end; index++)
+      letters.push(deadLetterAt(batch, index));
+    at = batch.firstPosition + batch.count;
+  }
+  return letters;
+}
+
+function matches(letter: DeadLetter, filter: DeadLetterFilter): boolean {
+  return (
+    letter.organizationId === filter.organizationId &&
+    (filter.code === undefined || letter.code === filter.code) &&
+    (filter.deviceIds === undefined || filter.deviceIds.includes(letter.origin.deviceId))
+  );
+}

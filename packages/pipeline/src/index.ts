@@ -1,0 +1,9 @@
+export { type DeadLetter, replayedRecord } from './dead-letters/dead-letter.ts';
+export {
+  type DeadLetterFilter,
+  type DeadLetterSource,
+  findDeadLetter,
+  listDeadLetters,
+} from './dead-letters/list-dead-letters.ts';
+export type * from './options.ts';
+export { createPipeline, type Pipeline, type PipelineStatistics } from './pipeline.ts';

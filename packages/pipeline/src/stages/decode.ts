@@ -1,0 +1,47 @@
+/**
+ * decode: raw payloads → samples with metric names, by the codec that each record carries. A payload that is wrong as a whole
+ * takes back what it had added and becomes a failure; metrics that the codec rejects become rejections. Records whose
+ * origin leads nowhere fail here, before their payload is looked at.
+ */
+import { type Codec, codecById, DecodeError, type DecodeLimits } from '@fieldline/codecs';
+import { payloadOf } from '@fieldline/model';
+import type { Work } from '../work.ts';
+
+export function decode(work: Work, limits: DecodeLimits): void {
+  const { batch, decoded, routes } = work;
+  let codecId = '';
+  let codec: Codec | undefined;
+  for (let index = 0; index < batch.count; index++) {
+    const originIndex = batch.originIndex[index]!;
+    const { failure } = routes[originIndex]!;
+    if (failure !== null) {
+      work.failures.push({ recordIndex: index, ...failure });
+      continue;
+    }
+    const origin = batch.origins[originIndex]!;
+    if (origin.codec !== codecId) {
+      codecId = origin.codec;
+      codec = codecById(codecId);
+    }
+    if (codec === undefined) {
+      const message = `there is no codec "${codecId}"; the mapping of topic ${origin.topic} names it`;
+      work.failures.push({ recordIndex: index, code: 'CODEC_UNKNOWN', message });
+    } else decodeRecord(work, index, codec, limits);
+  }
+  for (const { recordIndex, metric, code, message } of decoded.rejections) {
+    work.rejections.push({ recordIndex, metric, code, message });
+  }
+}
+
+function decodeRecord(work: Work, index: number, codec: Codec, limits: DecodeLimits): void {
+  const { decoded } = work;
+  const before = decoded.count;
+  decoded.beginRecord(index);
+  try {
+    codec.decode(payloadOf(work.batch, index), decoded, limits);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    decoded.truncate(before);
+    work.failures.push({ recordIndex: index, code: error.code, message: error.message });
+  }
+}

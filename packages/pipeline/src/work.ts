@@ -1,0 +1,57 @@
+/** One read batch on its way through the stages: the raw records, what became of them, and what was refused on the way. */
+import { DecodedBatch } from '@fieldline/codecs';
+import type { ErrorCode } from '@fieldline/kit';
+import type { LoggedBatch } from '@fieldline/model';
+import type { SeriesState } from './series-state.ts';
+import type { Route } from './stages/resolve.ts';
+
+/** A record of which nothing could be taken in. */
+export interface RecordFailure {
+  readonly recordIndex: number;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** A sample that was not accepted; the rest of its record may have been. */
+export interface SampleRejection {
+  readonly recordIndex: number;
+  readonly metric: string;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** The memory is used again for the next batch. */
+export class Work {
+  batch!: LoggedBatch;
+  /** By origin of the batch. */
+  routes: readonly Route[] = [];
+  readonly decoded = new DecodedBatch();
+  /** By row of `decoded`; null = the row goes no further. */
+  readonly series: (SeriesState | null)[] = [];
+  readonly failures: RecordFailure[] = [];
+  readonly rejections: SampleRejection[] = [];
+
+  begin(batch: LoggedBatch): void {
+    this.batch = batch;
+    this.routes = [];
+    this.decoded.reset();
+    this.series.length = 0;
+    this.failures.length = 0;
+    this.rejections.length = 0;
+  }
+
+  routeOf(recordIndex: number): Route {
+    return this.routes[this.batch.originIndex[recordIndex]!]!;
+  }
+
+  /** Refuses one row: it goes no further, and its record becomes a dead letter that names it. */
+  refuse(row: number, code: ErrorCode, message: string): void {
+    this.series[row] = null;
+    this.rejections.push({
+      recordIndex: this.decoded.recordIndex[row]!,
+      metric: this.decoded.metric[row]!,
+      code,
+      message,
+    });
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * The pipeline's thread: stages and store side by side. In: the log's files, a directory snapshot, ports to the log's writer
+ * and to the catalog; out: live frames and last-seen times by message, everything else by RPC.
+ */
+import { join } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { PipelineReport } from '@fieldline/api';
+import { createLogger, expose, type Health, Metrics, messageOf, remote, systemClock } from '@fieldline/kit';
+import { openEmbeddedLogReader, type SharedLog } from '@fieldline/log';
+import { DirectoryCache } from '@fieldline/model';
+import { createPipeline, type PipelineStatistics } from '@fieldline/pipeline';
+import { openDuckdbStore } from '@fieldline/store';
+import type {
+  CatalogGate,
+  FramesMessage,
+  LastSeenMessage,
+  LogHost,
+  PipelineHost,
+  PipelineThreadData,
+} from './messages.ts';
+import { Rates } from './rates.ts';
+
+const MAINTAIN_INTERVAL_MS = 1000;
+const TOPIC = 'telemetry.raw';
+
+const port = parentPort!;
+const { config, directory: snapshot, log: sharedLog, logPort, catalogPort } = workerData as PipelineThreadData;
+const logger = createLogger('pipeline', config.logLevel);
+const metrics = new Metrics();
+const directory = new DirectoryCache(snapshot);
+const logHost = remote<LogHost>(logPort);
+const catalog = remote<CatalogGate>(catalogPort);
+const reader = openEmbeddedLogReader({ shared: sharedLog as SharedLog, logger });
+const store = await openDuckdbStore({
+  dir: join(config.dataDir, 'store'),
+  memoryLimitBytes: config.store.memoryLimitMiB * 1024 * 1024,
+  threads: config.store.threads,
+  sealAfterMs: config.store.sealAfterSeconds * 1000,
+  sealRows: config.store.sealRows,
+  retention: {
+    rawMs: config.store.rawRetentionDays * 86_400_000,
+    hourlyMs: config.store.hourlyRetentionDays * 86_400_000,
+    dailyMs: config.store.dailyRetentionDays * 86_400_000,
+  },
+  clock: systemClock,
+  logger: logger.child({ service: 'store' }),
+  metrics,
+});
+await store.defineSeries([...directory.allSeries()]);
+const partitions = (await reader.bounds(TOPIC)).map(({ partition }) => partition);
+const pipeline = createPipeline({
+  source: {
+    topic: TOPIC,
+    partitions,
+    read: (partition, from, options) => reader.read(TOPIC, partition, from, options),
+    bounds: async (partition) => (await reader.bounds(TOPIC))[partition]!,
+  },
+  sink: store,
+  directory,
+  registerSeries: (requests) => catalog.registerSeries(requests),
+  registerDevice: (organizationId, key, gatewayId) => catalog.registerDevice(organizationId, key, gatewayId),
+  appendDeadLetters: (batch) => logHost.append('dead-letters', batch),
+  onLive: (frames) => port.postMessage({ type: 'frames', frames } satisfies FramesMessage),
+  onLastSeen: (deviceIds, times) => port.postMessage({ type: 'last-seen', deviceIds, times } satisfies LastSeenMessage),
+  settings: {
+    transactionIntervalMs: config.pipeline.transactionIntervalMs,
+    samplesPerTransactionMax: config.pipeline.samplesPerTransactionMax,
+    futureToleranceMs: config.pipeline.futureToleranceSeconds * 1000,
+  },
+  clock: systemClock,
+  logger,
+  metrics,
+});
+const rates = new Rates();
+let maintenance: Promise<void> = Promise.resolve();
+let maintenanceProblem: string | null = null;
+let maintaining = false;
+const maintenanceTimer = setInterval(maintain, MAINTAIN_INTERVAL_MS);
+const rateTimer = setInterval(() => void pipeline.statistics().then((now) => rates.note(countsOf(now))), 1000);
+
+expose(port, {
+  run: () => pipeline.start(),
+  applyDirectory: (changes) => {
+    const before = directory.version;
+    pipeline.applyDirectory(changes);
+    const series = changes.flatMap((change) =>
+      change.kind === 'series' && change.version > before ? [change.series] : [],
+    );
+    if (series.length > 0)
+      void store
+        .defineSeries(series)
+        .catch((error) => logger.warn({ error: messageOf(error) }, 'series not yet known to the store'));
+  },
+  setLiveInterest: (interest) => pipeline.setLiveInterest(interest),
+  readRaw: (query) => store.readRaw(query),
+  readBuckets: (query) => store.readBuckets(query),
+  downsample: (query) => store.downsample(query),
+  latest: (seriesIds) => store.latest(seriesIds),
+  storedPositions: () => pipeline.storedPositions(),
+  report,
+  health: () => [pipeline.health(), storeHealth()],
+  metrics: () => metrics.snapshot(),
+  stop: async () => {
+    clearInterval(maintenanceTimer);
+    clearInterval(rateTimer);
+    await pipeline.stop();
+    await maintenance;
+    await store.close();
+    await reader.close();
+  },
+} satisfies PipelineHost);
+port.postMessage({ type: 'ready' });
+
+/** One round of the store's background work at a time. */
+function maintain(): void {
+  if (maintaining) return;
+  maintaining = true;
+  maintenance = store
+    .maintain(systemClock.nowMicros())
+    .then(() => {
+      maintenanceProblem = null;
+    })
+    .catch((error: unknown) => {
+      maintenanceProblem = `background work of the store fails: ${messageOf(error)}`;
+      logger.warn({ error: messageOf(error) }, 'background work of the store failed; tried again');
+    })
+    .finally(() => {
+      maintaining = false;
+    });
+}
+
+function storeHealth(): Health {
+  const ready = maintenanceProblem === null;
+  return {
+    name: 'store',
+    state: 'running',
+    ready,
+    ...(maintenanceProblem !== null && { problem: maintenanceProblem }),
+  };
+}
+
+function countsOf({ recordsTotal, samplesTotal, deadLettersTotal }: PipelineStatistics): Parameters<Rates['note']>[0] {
+  return { records: recordsTotal, samples: samplesTotal, deadLetters: deadLettersTotal };
+}
+
+async function report(): Promise<Omit<PipelineReport, 'log'>> {
+  const [now, sizes] = await Promise.all([pipeline.statistics(), store.statistics()]);
+  const { problem = null, state } = pipeline.health();
+  const perSecond = rates.perSecond();
+  return {
+    status: state !== 'running' ? 'stopped' : problem === null ? 'ok' : 'degraded',
+    problem,
+    lagRecords: now.lagRecords,
+    lagSeconds: now.lagRecords === 0 ? 0 : perSecond.records > 0 ? now.lagRecords / perSecond.records : null,
+    recordsPerSecond: perSecond.records,
+    samplesPerSecond: perSecond.samples,
+    deadLettersPerSecond: perSecond.deadLetters,
+    recordsTotal: now.recordsTotal,
+    samplesTotal: now.samplesTotal,
+    deadLettersTotal: now.deadLettersTotal,
+    circuitBreaker: now.circuitBreaker,
+    lastStoredAt: now.lastStoredAt,
+    store: {
+      hotRows: sizes.hotRows,
+      sealedRows: sizes.sealedRows,
+      sealedBytes: sizes.sealedBytes,
+      sealedFiles: sizes.sealedFiles,
+    },
+  };
+}
