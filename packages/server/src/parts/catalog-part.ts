@@ -6,19 +6,17 @@ import { secretKey } from '../secret-key.ts';
 
 export async function startCatalog(of: Installation): Promise<void> {
   const { config } = of;
-  const dir = join(config.dataDir, 'catalog');
   of.catalog = await openCatalog({
-    database:
-      config.catalog.adapter === 'pglite'
-        ? { kind: 'pglite', dir }
-        : {
-            kind: 'postgres',
-            url: config.catalog.url,
-            migrationUrl: config.catalog.migrationUrl || config.catalog.url,
-          },
+    ...(config.catalog.adapter === 'pglite'
+      ? { adapter: 'pglite', dataDir: join(config.dataDir, 'catalog') }
+      : {
+          adapter: 'postgres',
+          url: config.catalog.url,
+          migrationUrl: config.catalog.migrationUrl || config.catalog.url,
+        }),
     secretKey: secretKey(config),
+    seriesPerSubjectMax: config.pipeline.seriesPerDeviceMax,
     logger: of.logger.child({ service: 'catalog' }),
-    metrics: of.metrics,
   });
   const { created, generatedPassword } = await of.catalog.bootstrap({
     adminEmail: config.admin.email,
