@@ -7,6 +7,8 @@ create table fieldline.refresh_families (
   user_id uuid not null,
   user_agent text not null default '',
   address text not null default '',
+  -- The user's when the family began: a higher one has ended it.
+  token_version integer not null,
   created_at timestamptz not null,
   expires_at timestamptz not null,
   ended_at timestamptz,

@@ -1,2 +1,3 @@
 export type * from './catalog.ts';
+export { type CatalogOptions, openCatalog } from './open-catalog.ts';
 export * from './rows.ts';

@@ -51,12 +51,12 @@ export function translateError(error: unknown): FieldlineError {
     const referenced = found.code === '23503' && /still referenced/.test(found.detail ?? '');
     if (referenced) return new FieldlineError('CONFLICT', `it is still in use (${constraint.field} of others)`);
     const details = { field: constraint.field };
-    return new FieldlineError(constraint.code, `${constraint.field}: ${constraint.message}`, { details, cause: error });
+    return new FieldlineError(constraint.code, `${constraint.field}: ${constraint.message}`, { details, cause: found });
   }
   const code = CODES[found.code] ?? (isConnectionError(found.code) ? 'UNAVAILABLE' : 'INTERNAL');
   return new FieldlineError(code, `catalog: ${found.message}`, {
     details: { sqlState: found.code, ...(found.constraint !== undefined && { constraint: found.constraint }) },
-    cause: error,
+    cause: found,
   });
 }
 
@@ -71,7 +71,7 @@ export function isConnectionError(code: string): boolean {
   return code.startsWith('08') || code.startsWith('57P') || code === '53300' || CONNECTION_ERRORS.includes(code);
 }
 
-/** Drizzle wraps the driver's error; what counts is the innermost one with a code. */
+/** Drizzle wraps the driver's error (with the parameters, which may be secrets): what counts is the inner one with a code. */
 function databaseErrorOf(error: unknown): DatabaseError | null {
   for (let at = error; at instanceof Error; at = at.cause) {
     if (typeof (at as { code?: unknown }).code === 'string') return at as unknown as DatabaseError;

@@ -3,7 +3,7 @@
  * is a member of fieldline_tenant and fieldline_system but has no rights of its own (README: Roles). A log-in that row-level
  * security would not hold is refused. Notifications come over a connection of their own, which is made again when it is lost.
  */
-import { Backoff, FieldlineError, messageOf, silentLogger, sleep, type Logger } from '@fieldline/kit';
+import { Backoff, FieldlineError, type Logger, messageOf, silentLogger, sleep } from '@fieldline/kit';
 import pg from 'pg';
 import { CHANNEL, type Database, type Door, pingWith, type Queries, runTransaction } from './database.ts';
 import { translateError } from './errors.ts';
@@ -99,7 +99,11 @@ class PostgresDatabase implements Database {
   async #listen(listener: (payload: string | null) => void): Promise<void> {
     const backoff = new Backoff();
     while (!this.#ended.signal.aborted) {
-      const client = new pg.Client({ connectionString: this.#url, keepAlive: true, application_name: 'fieldline-listen' });
+      const client = new pg.Client({
+        connectionString: this.#url,
+        keepAlive: true,
+        application_name: 'fieldline-listen',
+      });
       try {
         const lost = new Promise<void>((resolve) => {
           client.on('error', () => resolve());

@@ -113,47 +113,54 @@ export class PgliteDatabase implements Database {
 
   /**
    * A single session has neither checkpointer nor autovacuum: without this the write-ahead log would grow until the next
-   * clean stop. Does nothing where nothing was written since the last time.
+   * clean stop, and the tables with every change.
    */
   async keepHouse(): Promise<void> {
-    await this.#inTurn(() => this.#asSuperuser('checkpoint'));
-    const tables = await this.#inTurn(() =>
-      this.#parts.client.query<{ name: string }>(
-        "select format('%I.%I', schemaname, relname) as name from pg_stat_all_tables where n_dead_tup > 500 or n_mod_since_analyze > 500",
-      ),
+    await this.asSuperuser('checkpoint');
+    const tables = await this.asSuperuser(
+      "select format('%I.%I', schemaname, relname) as name from pg_stat_all_tables where n_dead_tup > 500 or n_mod_since_analyze > 500",
     );
     // One table at a time, so that others get their turn in between.
-    for (const { name } of tables.rows) await this.#inTurn(() => this.#asSuperuser(`vacuum (analyze) ${name}`));
+    for (const { name } of tables) await this.asSuperuser(`vacuum (analyze) ${name}`);
+  }
+
+  /** Past all doors: for housekeeping, and for tests. */
+  asSuperuser(statement: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
+    const { client } = this.#parts;
+    return this.#inTurn(async () => {
+      await client.query('set session authorization postgres');
+      try {
+        return (await client.query(statement, values)).rows;
+      } finally {
+        await client.query('set session authorization fieldline_app');
+      }
+    });
   }
 
   async #keepHouse(): Promise<void> {
     try {
-      const lsn = await this.#inTurn(() => this.#parts.client.query('select pg_current_wal_lsn()::text as lsn'));
-      if (lsn.rows[0].lsn === this.#flushedLsn) return;
+      if ((await this.#writtenUpTo()) === this.#flushedLsn) return;
       await this.keepHouse();
-      const after = await this.#inTurn(() => this.#parts.client.query('select pg_current_wal_lsn()::text as lsn'));
-      this.#flushedLsn = after.rows[0].lsn;
+      this.#flushedLsn = await this.#writtenUpTo();
     } catch (error) {
       const { logger = silentLogger } = this.#parts.options;
       if (this.#closing === null) logger.warn({ error: messageOf(error) }, 'catalog: housekeeping failed');
     }
   }
 
-  async #asSuperuser(statement: string): Promise<void> {
-    const { client } = this.#parts;
-    await client.query('set session authorization postgres');
-    try {
-      await client.query(statement);
-    } finally {
-      await client.query('set session authorization fieldline_app');
-    }
+  async #writtenUpTo(): Promise<string> {
+    const [row] = await this.asSuperuser('select pg_current_wal_lsn()::text as lsn');
+    return String(row!.lsn);
   }
 
   /** One after the other, in the order of the calls. */
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closing !== null) throw new FieldlineError('STOPPED', 'the catalog has been closed');
     if (this.#waiting >= this.#waitingMax) {
-      throw new FieldlineError('OVERLOADED', `catalog: ${this.#waitingMax} transactions are waiting already; try later`);
+      throw new FieldlineError(
+        'OVERLOADED',
+        `catalog: ${this.#waitingMax} transactions are waiting already; try later`,
+      );
     }
     this.#waiting += 1;
     const result = this.#tail.then(() => {
@@ -210,7 +217,10 @@ async function prepareFolder(dataDir: string): Promise<void> {
     child.once('exit', resolve);
   });
   if (code !== 0) {
-    throw new FieldlineError('UNAVAILABLE', `catalog: ${dataDir} could not be made (exit ${code}): ${complaint.trim()}`);
+    throw new FieldlineError(
+      'UNAVAILABLE',
+      `catalog: ${dataDir} could not be made (exit ${code}): ${complaint.trim()}`,
+    );
   }
 }
 
@@ -221,7 +231,9 @@ async function startWorker(workerData: PgliteWorkerData): Promise<Worker> {
   try {
     const [message] = (await Promise.race([
       once(worker, 'message', { signal }),
-      once(worker, 'exit', { signal }).then(([code]) => [{ failure: `the thread of the database has ended (${code})` }]),
+      once(worker, 'exit', { signal }).then(([code]) => [
+        { failure: `the thread of the database has ended (${code})` },
+      ]),
     ])) as [PgliteWorkerMessage];
     if ('failure' in message) throw new Error(message.failure);
     return worker;

@@ -19,7 +19,10 @@ export interface PgliteWorkerData {
 }
 
 /** What the thread says: that it is ready, what the server answers, or that the engine has failed (the last message then). */
-export type PgliteWorkerMessage = { readonly ready: true } | { readonly data: Uint8Array } | { readonly failure: string };
+export type PgliteWorkerMessage =
+  | { readonly ready: true }
+  | { readonly data: Uint8Array }
+  | { readonly failure: string };
 
 const { dataDir, fsyncCount } = workerData as PgliteWorkerData;
 const counter = new Int32Array(fsyncCount);

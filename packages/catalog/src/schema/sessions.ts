@@ -8,6 +8,8 @@ export const refreshFamilies = fieldline.table('refresh_families', {
   userId: uuid().notNull(),
   userAgent: text().notNull().default(''),
   address: text().notNull().default(''),
+  /** The user's when the family began: a higher one has ended it. */
+  tokenVersion: integer().notNull(),
   createdAt: micros().notNull(),
   expiresAt: micros().notNull(),
   endedAt: micros(),

@@ -1,0 +1,15 @@
+import { catalogConformance } from './conformance.ts';
+import { joinCatalog } from './open-catalog.ts';
+import { openPglite } from './pglite/pglite.ts';
+import { SECRET_KEY } from './testing.ts';
+
+catalogConformance('PGlite', async () => {
+  const database = await openPglite({ dataDir: null });
+  const catalog = await joinCatalog(database, { secretKey: SECRET_KEY });
+  return {
+    catalog,
+    database,
+    superuser: (text, values) => database.asSuperuser(text, values),
+    close: () => catalog.close(),
+  };
+});
