@@ -21,7 +21,7 @@ beforeAll(async () => {
   );
   await writeFile(join(uiDir, 'assets', 'a.js'), 'export {}');
   test = await startApi({ uiDir, publicUrl: 'https://plant.example', bodyBytesMax: 4096 });
-  token = await test.tokenFor(test.catalog.addOrganization('plant').id, 'admin');
+  token = await test.tokenFor((await test.catalog.addOrganization('plant')).id, 'admin');
 });
 afterAll(async () => {
   await test.stop();
@@ -80,9 +80,9 @@ describe('problems', () => {
   it('do not tell what went wrong inside', async () => {
     const { readRaw } = test.store.telemetry;
     test.store.telemetry.readRaw = () => Promise.reject(new Error('duckdb: /secret/path is broken'));
-    const door = test.catalog.scoped({ organizationId: test.catalog.addOrganization('x').id, siteIds: null });
+    const door = test.catalog.scoped({ organizationId: (await test.catalog.addOrganization('x')).id, siteIds: null });
     const { device } = await door.devices.create({ name: 'd' });
-    test.catalog.addSeries(device, 'a');
+    await test.catalog.addSeries(device, 'a');
     const own = await test.tokenFor(device.organizationId, 'viewer');
     const { status, body } = await test.call('GET', `/api/v1/telemetry/device/${device.id}`, { token: own });
     test.store.telemetry.readRaw = readRaw;

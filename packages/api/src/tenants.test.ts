@@ -4,6 +4,8 @@
  */
 import { listRoutes, PERMISSIONS, type Role, type RouteDefinition } from '@fieldline/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TestCatalog } from '../test/memory-catalog.ts';
+import { openPgliteCatalog } from '../test/pglite-catalog.ts';
 import { startApi, type TestApi } from '../test/start-api.ts';
 import { ORGANIZATION_WIDE, ROLE_PERMISSIONS } from './permissions.ts';
 
@@ -26,14 +28,14 @@ interface Plant {
 }
 
 async function addPlant(slug: string): Promise<Plant> {
-  const organization = test.catalog.addOrganization(slug);
+  const organization = await test.catalog.addOrganization(slug);
   const organizationId = organization.id;
   const secret = `secret-of-${slug}`;
   const door = test.catalog.scoped({ organizationId, siteIds: null });
   const site = await door.sites.create({ name: `site ${secret}` });
   const otherSite = await door.sites.create({ name: `other site ${secret}` });
   const { device } = await door.devices.create({ name: `device ${secret}`, siteId: site.id });
-  const series = test.catalog.addSeries(device, 'temperature');
+  const series = await test.catalog.addSeries(device, 'temperature');
   test.store.put(series.id, [[test.clock.nowMicros() - 1_000_000, 42]]);
   const mapping = await door.mappings.create({
     name: secret,
@@ -44,7 +46,7 @@ async function addPlant(slug: string): Promise<Plant> {
   });
   const { apiKey } = await door.apiKeys.create({ name: secret, scopes: ['telemetry:read'] });
   const { key: ingestKey } = await door.apiKeys.create({ name: secret, scopes: ['ingest'] });
-  const user = test.catalog.addUser(organizationId, 'viewer');
+  const user = await test.catalog.addUser(organizationId, 'viewer');
   const deadLetterId = `0-${test.deadLetters.length}`;
   test.deadLetters.push({
     id: deadLetterId,
@@ -87,13 +89,6 @@ async function addPlant(slug: string): Promise<Plant> {
   };
 }
 
-beforeAll(async () => {
-  test = await startApi();
-  ours = await addPlant('ours');
-  theirs = await addPlant('theirs');
-});
-afterAll(() => test.stop());
-
 /** The path with ids of this plant, and the least body that the schema takes. */
 function ask(route: RouteDefinition, plant: Plant): { path: string; body?: unknown } {
   const path = route.path.replace(/:([A-Za-z]+)/g, (_, name: string) => {
@@ -121,98 +116,122 @@ function leastBody({ path, method }: RouteDefinition, plant: Plant): unknown {
   return { name: 'n' };
 }
 
-describe('without credentials', () => {
-  it.each(guarded)('%s answers 401', async (_, route) => {
-    const { path, body } = ask(route, ours);
-    for (const credentials of [{}, { token: 'x.y.z' }, { apiKey: 'flk_unknown_key' }]) {
-      const answer = await test.call(route.method, path, { body, ...credentials });
-      expect(answer.status).toBe(401);
-      expect(JSON.stringify(answer.body)).not.toContain(ours.secret);
-    }
-    test.clock.advanceMs(10_000);
-  });
-});
+const catalogs: [string, (() => Promise<TestCatalog>) | undefined][] = [
+  ['in memory', undefined],
+  ['on PGlite', openPgliteCatalog],
+];
 
-describe('with a role that does not have the permission', () => {
-  const cases = guarded.flatMap(([name, route]) =>
-    ROLES.filter((role) => !ROLE_PERMISSIONS[role].has(route.permission!)).map((role) => [name, role, route] as const),
-  );
-  it.each(cases)('%s as %s answers 403', async (_, role, route) => {
-    const answer = await test.call(route.method, ask(route, ours).path, {
-      body: ask(route, ours).body,
-      token: ours.tokens[role],
+describe.each(catalogs)('%s', (_name, open) => {
+  beforeAll(async () => {
+    test = await startApi({}, await open?.());
+    ours = await addPlant('ours');
+    theirs = await addPlant('theirs');
+  });
+  afterAll(async () => {
+    await test.stop();
+    await test.catalog.close();
+  });
+
+  describe('without credentials', () => {
+    it.each(guarded)('%s answers 401', async (_, route) => {
+      const { path, body } = ask(route, ours);
+      for (const credentials of [{}, { token: 'x.y.z' }, { apiKey: 'flk_unknown_key' }]) {
+        const answer = await test.call(route.method, path, { body, ...credentials });
+        expect(answer.status).toBe(401);
+        expect(JSON.stringify(answer.body)).not.toContain(ours.secret);
+      }
+      test.clock.advanceMs(10_000);
     });
-    expect(answer.status).toBe(403);
   });
 
-  it.each(guarded.filter(([, route]) => ORGANIZATION_WIDE.has(route.permission!)))(
-    '%s as an administrator of one site answers 403',
-    async (_, route) => {
+  describe('with a role that does not have the permission', () => {
+    const cases = guarded.flatMap(([name, route]) =>
+      ROLES.filter((role) => !ROLE_PERMISSIONS[role].has(route.permission!)).map(
+        (role) => [name, role, route] as const,
+      ),
+    );
+    it.each(cases)('%s as %s answers 403', async (_, role, route) => {
+      const answer = await test.call(route.method, ask(route, ours).path, {
+        body: ask(route, ours).body,
+        token: ours.tokens[role],
+      });
+      expect(answer.status).toBe(403);
+    });
+
+    it.each(guarded.filter(([, route]) => ORGANIZATION_WIDE.has(route.permission!)))(
+      '%s as an administrator of one site answers 403',
+      async (_, route) => {
+        const { path, body } = ask(route, ours);
+        expect((await test.call(route.method, path, { body, token: ours.tokens.limited })).status).toBe(403);
+      },
+    );
+
+    it.each(guarded.filter(([, route]) => route.permission !== 'ingest'))(
+      '%s with an ingest key answers 403',
+      async (_, route) => {
+        const { path, body } = ask(route, ours);
+        expect((await test.call(route.method, path, { body, apiKey: ours.ingestKey })).status).toBe(403);
+      },
+    );
+  });
+
+  describe("with another organization's ids", () => {
+    const withIds = guarded.filter(([, route]) => route.path.includes(':') || route.path.endsWith('/telemetry/query'));
+    it.each(withIds)('%s answers 404 and tells nothing', async (_, route) => {
+      const { path, body } = ask(route, theirs);
+      const credentials = route.permission === 'ingest' ? { apiKey: ours.ingestKey } : { token: ours.tokens.admin };
+      const answer = await test.call(route.method, path, { body, ...credentials });
+      expect(answer.status).toBe(404);
+      expect(JSON.stringify(answer.body)).not.toContain(theirs.secret);
+    });
+
+    const deviceRoutes = withIds.filter(([, route]) => /:deviceId|telemetry\/query/.test(route.path));
+    it.each(deviceRoutes)('%s as somebody limited to another site answers 404', async (_, route) => {
       const { path, body } = ask(route, ours);
-      expect((await test.call(route.method, path, { body, token: ours.tokens.limited })).status).toBe(403);
-    },
-  );
+      const answer = await test.call(route.method, path, { body, token: ours.tokens.limited });
+      expect(answer.status).toBe(404);
+      expect(JSON.stringify(answer.body)).not.toContain(ours.secret);
+    });
 
-  it.each(guarded.filter(([, route]) => route.permission !== 'ingest'))(
-    '%s with an ingest key answers 403',
-    async (_, route) => {
-      const { path, body } = ask(route, ours);
-      expect((await test.call(route.method, path, { body, apiKey: ours.ingestKey })).status).toBe(403);
-    },
-  );
-});
+    const lists = guarded.filter(([, route]) => route.method === 'GET' && !route.path.includes(':'));
+    it.each(lists)('%s shows only the own', async (_, route) => {
+      const answer = await test.call('GET', route.path, { token: ours.tokens.admin });
+      expect(answer.status).toBe(200);
+      expect(JSON.stringify(answer.body)).not.toContain(theirs.secret);
+    });
 
-describe("with another organization's ids", () => {
-  const withIds = guarded.filter(([, route]) => route.path.includes(':') || route.path.endsWith('/telemetry/query'));
-  it.each(withIds)('%s answers 404 and tells nothing', async (_, route) => {
-    const { path, body } = ask(route, theirs);
-    const credentials = route.permission === 'ingest' ? { apiKey: ours.ingestKey } : { token: ours.tokens.admin };
-    const answer = await test.call(route.method, path, { body, ...credentials });
-    expect(answer.status).toBe(404);
-    expect(JSON.stringify(answer.body)).not.toContain(theirs.secret);
+    it('replays nothing of theirs', async () => {
+      const ids = [theirs.ids.deadLetterId];
+      const answer = await test.call('POST', '/api/v1/dead-letters/replay', {
+        token: ours.tokens.admin,
+        body: { ids },
+      });
+      expect(answer.body).toEqual({ replayed: 0, notFound: ids });
+    });
+
+    it('puts a device at no site of theirs', async () => {
+      const body = { name: 'n', siteId: theirs.ids.siteId };
+      const answer = await test.call('POST', '/api/v1/devices', { token: ours.tokens.admin, body });
+      expect(answer.status).toBe(400);
+    });
+
+    it('leaves everything of theirs as it was', async () => {
+      const { body } = await test.call('GET', `/api/v1/devices/${theirs.ids.deviceId}`, {
+        token: theirs.tokens.viewer,
+      });
+      expect(body.name).toBe(`device ${theirs.secret}`);
+    });
   });
 
-  const deviceRoutes = withIds.filter(([, route]) => /:deviceId|telemetry\/query/.test(route.path));
-  it.each(deviceRoutes)('%s as somebody limited to another site answers 404', async (_, route) => {
-    const { path, body } = ask(route, ours);
-    const answer = await test.call(route.method, path, { body, token: ours.tokens.limited });
-    expect(answer.status).toBe(404);
-    expect(JSON.stringify(answer.body)).not.toContain(ours.secret);
+  describe('permissions', () => {
+    it.each(PERMISSIONS)('%s is asked for by a route', (permission) => {
+      expect(guarded.some(([, route]) => route.permission === permission)).toBe(true);
+    });
   });
 
-  const lists = guarded.filter(([, route]) => route.method === 'GET' && !route.path.includes(':'));
-  it.each(lists)('%s shows only the own', async (_, route) => {
-    const answer = await test.call('GET', route.path, { token: ours.tokens.admin });
-    expect(answer.status).toBe(200);
-    expect(JSON.stringify(answer.body)).not.toContain(theirs.secret);
-  });
-
-  it('replays nothing of theirs', async () => {
-    const ids = [theirs.ids.deadLetterId];
-    const answer = await test.call('POST', '/api/v1/dead-letters/replay', { token: ours.tokens.admin, body: { ids } });
-    expect(answer.body).toEqual({ replayed: 0, notFound: ids });
-  });
-
-  it('puts a device at no site of theirs', async () => {
-    const body = { name: 'n', siteId: theirs.ids.siteId };
-    const answer = await test.call('POST', '/api/v1/devices', { token: ours.tokens.admin, body });
-    expect(answer.status).toBe(400);
-  });
-
-  it('leaves everything of theirs as it was', async () => {
-    const { body } = await test.call('GET', `/api/v1/devices/${theirs.ids.deviceId}`, { token: theirs.tokens.viewer });
-    expect(body.name).toBe(`device ${theirs.secret}`);
-  });
-});
-
-describe('permissions', () => {
-  it.each(PERMISSIONS)('%s is asked for by a route', (permission) => {
-    expect(guarded.some(([, route]) => route.permission === permission)).toBe(true);
-  });
-});
-
-describe('with the permission', () => {
-  it.each(guarded.filter(([, { permission }]) => permission !== 'ingest'))('%s is open to somebody', (_, route) => {
-    expect(ROLES.some((role) => ROLE_PERMISSIONS[role].has(route.permission!))).toBe(true);
+  describe('with the permission', () => {
+    it.each(guarded.filter(([, { permission }]) => permission !== 'ingest'))('%s is open to somebody', (_, route) => {
+      expect(ROLES.some((role) => ROLE_PERMISSIONS[role].has(route.permission!))).toBe(true);
+    });
   });
 });

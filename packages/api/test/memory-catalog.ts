@@ -84,17 +84,23 @@ interface Family {
   ended: boolean;
 }
 
-export interface MemoryCatalog extends Catalog {
+/** A catalog with short ways to fill it, and the directory that follows it. */
+export interface TestCatalog extends Catalog {
   readonly directory: DirectoryCache;
-  readonly events: DomainEvent[];
-  /** Makes an organization with an administrator. */
-  addOrganization(slug: string): Organization;
-  addUser(organizationId: string, role: User['role'], siteIds?: readonly string[] | null): User & { password: string };
-  addSeries(device: Device, metricKey: string, unit?: string): SeriesDefinition;
+  addOrganization(slug: string): Promise<Organization>;
+  addUser(
+    organizationId: string,
+    role: User['role'],
+    siteIds?: readonly string[] | null,
+  ): Promise<User & { password: string }>;
+  /** Resolves when the directory knows it. */
+  addSeries(device: Device, metricKey: string, unit?: string): Promise<SeriesDefinition>;
+  addEvents(...events: DomainEvent[]): Promise<void>;
+  /** Set it to false and the database does not answer. */
   reachable: boolean;
 }
 
-export function createMemoryCatalog(clock: Clock): MemoryCatalog {
+export function createMemoryCatalog(clock: Clock): TestCatalog {
   const organizations = new Map<string, Organization>();
   const users = new Table<User>(clock);
   const passwords = new Map<string, string>();
@@ -376,14 +382,16 @@ export function createMemoryCatalog(clock: Clock): MemoryCatalog {
     },
     close: async () => {},
     directory,
-    events,
+    addEvents: async (...more) => {
+      events.push(...more);
+    },
     get reachable() {
       return state.reachable;
     },
     set reachable(reachable) {
       state.reachable = reachable;
     },
-    addOrganization: (slug) => {
+    addOrganization: async (slug) => {
       const time = clock.nowMicros();
       const row = {
         id: newId(),
@@ -397,7 +405,7 @@ export function createMemoryCatalog(clock: Clock): MemoryCatalog {
       organizations.set(row.id, row);
       return row;
     },
-    addUser: (organizationId, role, siteIds = null) => {
+    addUser: async (organizationId, role, siteIds = null) => {
       const password = randomBytes(9).toString('base64url');
       const email = `${role}-${randomBytes(4).toString('hex')}@example.org`;
       const rest = { email, name: role, role, siteIds, disabled: false, tokenVersion: 1, lastLoginAt: null };
@@ -405,7 +413,7 @@ export function createMemoryCatalog(clock: Clock): MemoryCatalog {
       passwords.set(row.id, password);
       return { ...row, password };
     },
-    addSeries: (device, metricKey, unit = '') => {
+    addSeries: async (device, metricKey, unit = '') => {
       const row: SeriesDefinition = {
         id: series.size + 1,
         organizationId: device.organizationId,

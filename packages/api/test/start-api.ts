@@ -18,7 +18,7 @@ import type {
   LiveInterest,
 } from '../src/dependencies.ts';
 import { type ApiSettings, DEFAULT_API_SETTINGS } from '../src/settings.ts';
-import { createMemoryCatalog, type MemoryCatalog } from './memory-catalog.ts';
+import { createMemoryCatalog, type TestCatalog } from './memory-catalog.ts';
 import { createMemoryTelemetry, type MemoryTelemetry } from './memory-telemetry.ts';
 
 export const NOW_MS = Date.UTC(2026, 4, 1, 12);
@@ -43,7 +43,7 @@ export interface TestApi {
   readonly api: Api;
   readonly url: string;
   readonly clock: ManualClock;
-  readonly catalog: MemoryCatalog;
+  readonly catalog: TestCatalog;
   readonly log: Log;
   readonly store: MemoryTelemetry;
   readonly bus: TestBus;
@@ -101,9 +101,10 @@ function subscribe<T>(listeners: Set<T>, listener: T): () => void {
   return () => listeners.delete(listener);
 }
 
-export async function startApi(settings: Partial<ApiSettings> = {}): Promise<TestApi> {
+/** With the catalog in memory, unless another one is handed in. */
+export async function startApi(settings: Partial<ApiSettings> = {}, otherCatalog?: TestCatalog): Promise<TestApi> {
   const clock = new ManualClock(NOW_MS);
-  const catalog = createMemoryCatalog(clock);
+  const catalog = otherCatalog ?? createMemoryCatalog(clock);
   const log = createMemoryLog();
   const store = createMemoryTelemetry();
   const bus = new TestBus();
@@ -161,7 +162,7 @@ export async function startApi(settings: Partial<ApiSettings> = {}): Promise<Tes
     deadLetters,
     call,
     tokenFor: async (organizationId: string, role: Role, siteIds: readonly string[] | null = null) => {
-      const { email, password } = catalog.addUser(organizationId, role, siteIds);
+      const { email, password } = await catalog.addUser(organizationId, role, siteIds);
       const { body } = await call('POST', '/api/v1/auth/login', { body: { email, password } });
       return body.accessToken as string;
     },

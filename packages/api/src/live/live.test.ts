@@ -15,12 +15,12 @@ let foreign: Device;
 
 beforeAll(async () => {
   test = await startApi();
-  organizationId = test.catalog.addOrganization('plant').id;
+  organizationId = (await test.catalog.addOrganization('plant')).id;
   const door = test.catalog.scoped({ organizationId, siteIds: null });
   siteId = (await door.sites.create({ name: 'north' })).id;
   ({ device } = await door.devices.create({ name: 'a', siteId }));
   ({ device: other } = await door.devices.create({ name: 'b' }));
-  const foreignId = test.catalog.addOrganization('foreign').id;
+  const foreignId = (await test.catalog.addOrganization('foreign')).id;
   ({ device: foreign } = await test.catalog
     .scoped({ organizationId: foreignId, siteIds: null })
     .devices.create({ name: 'f' }));
@@ -107,7 +107,7 @@ describe('subscriptions', () => {
 
 describe('a device that has moved', () => {
   it('is not heard any more by somebody who may not see its new place, once they show a fresh token', async () => {
-    const user = test.catalog.addUser(organizationId, 'viewer', [siteId]);
+    const user = await test.catalog.addUser(organizationId, 'viewer', [siteId]);
     const credentials = { email: user.email, password: user.password };
     const login = async () => (await test.call('POST', '/api/v1/auth/login', { body: credentials })).body.accessToken;
     const door = test.catalog.scoped({ organizationId, siteIds: null });
@@ -240,7 +240,7 @@ describe('status and events', () => {
 
 describe('the end of a session', () => {
   it('closes its connections at once', async () => {
-    const user = test.catalog.addUser(organizationId, 'viewer');
+    const user = await test.catalog.addUser(organizationId, 'viewer');
     const { body } = await test.call('POST', '/api/v1/auth/login', {
       body: { email: user.email, password: user.password },
     });
@@ -257,8 +257,8 @@ describe('the end of a session', () => {
 
   it('comes with the end of the token, unless a fresh one came before', async () => {
     const short = await startApi({ accessTokenSeconds: 2 });
-    const { id } = short.catalog.addOrganization('o');
-    const user = short.catalog.addUser(id, 'viewer');
+    const { id } = await short.catalog.addOrganization('o');
+    const user = await short.catalog.addUser(id, 'viewer');
     const credentials = { email: user.email, password: user.password };
     const login = async () => (await short.call('POST', '/api/v1/auth/login', { body: credentials })).body.accessToken;
     const [left, kept] = [await short.connect(await login()), await short.connect(await login())];
@@ -274,7 +274,9 @@ describe('the end of a session', () => {
 
   it('comes when the server stops, and nothing listens to the bus any more', async () => {
     const ending = await startApi();
-    const socket = await ending.connect(await ending.tokenFor(ending.catalog.addOrganization('o').id, 'viewer'));
+    const socket = await ending.connect(
+      await ending.tokenFor((await ending.catalog.addOrganization('o')).id, 'viewer'),
+    );
     const ended = next(socket, 'session:ended');
     await ending.api.stop();
     expect(await ended).toEqual({ code: 'SERVER_STOPPING' });

@@ -7,7 +7,7 @@ let test: TestApi;
 let organizationId: string;
 beforeAll(async () => {
   test = await startApi();
-  organizationId = test.catalog.addOrganization('plant').id;
+  organizationId = (await test.catalog.addOrganization('plant')).id;
 });
 afterAll(() => test.stop());
 
@@ -17,7 +17,7 @@ const refresh = (refreshToken: string) => test.call('POST', '/api/v1/auth/refres
 
 describe('auth', () => {
   it('signs in with a password and tells who one is and what one may do', async () => {
-    const { email, password } = test.catalog.addUser(organizationId, 'viewer');
+    const { email, password } = await test.catalog.addUser(organizationId, 'viewer');
     const { status, body, headers } = await login({ email, password });
     expect(status).toBe(200);
     expect(headers.get('cache-control')).toBe('no-store');
@@ -29,7 +29,7 @@ describe('auth', () => {
   });
 
   it('gives browsers the refresh token in a cookie that scripts cannot read', async () => {
-    const { email, password } = test.catalog.addUser(organizationId, 'viewer');
+    const { email, password } = await test.catalog.addUser(organizationId, 'viewer');
     const { body, headers } = await login({ email, password, refreshTransport: 'cookie' });
     expect(body.refreshToken).toBeUndefined();
     const cookie = headers.get('set-cookie')!;
@@ -43,7 +43,7 @@ describe('auth', () => {
   });
 
   it('rotates refresh tokens; one that comes twice ends the whole session at once', async () => {
-    const { email, password } = test.catalog.addUser(organizationId, 'viewer');
+    const { email, password } = await test.catalog.addUser(organizationId, 'viewer');
     const first = (await login({ email, password })).body;
     const second = (await refresh(first.refreshToken)).body;
     expect((await me(second.accessToken)).status).toBe(200);
@@ -54,7 +54,7 @@ describe('auth', () => {
   });
 
   it('ends the session at log-out, and with it the access token', async () => {
-    const { email, password } = test.catalog.addUser(organizationId, 'viewer');
+    const { email, password } = await test.catalog.addUser(organizationId, 'viewer');
     const { accessToken: token, refreshToken } = (await login({ email, password })).body;
     expect((await test.call('POST', '/api/v1/auth/logout', { body: { refreshToken } })).status).toBe(204);
     expect((await me(token)).status).toBe(401);
@@ -62,7 +62,7 @@ describe('auth', () => {
   });
 
   it('does not take an access token after its time', async () => {
-    const { email, password } = test.catalog.addUser(organizationId, 'viewer');
+    const { email, password } = await test.catalog.addUser(organizationId, 'viewer');
     const { accessToken: token } = (await login({ email, password })).body;
     test.clock.advanceMs(15 * 60_000 - 1);
     expect((await me(token)).status).toBe(200);
@@ -73,7 +73,7 @@ describe('auth', () => {
   });
 
   it('changes the own password and ends all sessions', async () => {
-    const { email, password } = test.catalog.addUser(organizationId, 'viewer');
+    const { email, password } = await test.catalog.addUser(organizationId, 'viewer');
     const { accessToken: token } = (await login({ email, password })).body;
     const change = (currentPassword: string) =>
       test.call('PUT', '/api/v1/auth/password', { token, body: { currentPassword, newPassword: 'another one' } });
@@ -84,7 +84,7 @@ describe('auth', () => {
   });
 
   it('takes no token that was not signed by its key with its algorithm for its purpose', async () => {
-    const { email, password } = test.catalog.addUser(organizationId, 'admin');
+    const { email, password } = await test.catalog.addUser(organizationId, 'admin');
     const { accessToken } = (await login({ email, password })).body;
     const [header, payload, signature] = accessToken.split('.') as [string, string, string];
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
@@ -108,7 +108,7 @@ describe('auth', () => {
 describe('guessing', () => {
   it('makes an account wait longer and longer, also for the right password, and says until when', async () => {
     const fresh = await startApi({ loginAttemptsPerMinute: 1000 });
-    const { email, password } = fresh.catalog.addUser(fresh.catalog.addOrganization('o').id, 'admin');
+    const { email, password } = await fresh.catalog.addUser((await fresh.catalog.addOrganization('o')).id, 'admin');
     const attempt = (secret: string) => fresh.call('POST', '/api/v1/auth/login', { body: { email, password: secret } });
     for (let n = 0; n < 5; n++) expect((await attempt('wrong')).status).toBe(401);
     const refused = await attempt(password);
@@ -124,7 +124,7 @@ describe('guessing', () => {
 
   it('bounds failures by address, and does not count successes', async () => {
     const fresh = await startApi();
-    const { email, password } = fresh.catalog.addUser(fresh.catalog.addOrganization('o').id, 'admin');
+    const { email, password } = await fresh.catalog.addUser((await fresh.catalog.addOrganization('o')).id, 'admin');
     const attempt = (body: object) => fresh.call('POST', '/api/v1/auth/login', { body });
     for (let n = 0; n < 20; n++) expect((await attempt({ email, password })).status).toBe(200);
     for (let n = 0; n < 10; n++) expect((await attempt({ email: `a${n}@b.c`, password: 'x' })).status).toBe(401);
@@ -137,7 +137,7 @@ describe('guessing', () => {
   it('bounds requests of a caller and tells the budget', async () => {
     const requestsPerMinute = { login: null, general: 3, timeSeries: null, ingest: null };
     const fresh = await startApi({ requestsPerMinute });
-    const { id } = fresh.catalog.addOrganization('o');
+    const { id } = await fresh.catalog.addOrganization('o');
     const [one, other] = [await fresh.tokenFor(id, 'admin'), await fresh.tokenFor(id, 'admin')];
     const list = (token: string) => fresh.call('GET', '/api/v1/sites', { token });
     expect((await list(one)).headers.get('ratelimit-remaining')).toBe('2');

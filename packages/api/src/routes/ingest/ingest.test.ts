@@ -10,7 +10,7 @@ let deviceId: string;
 
 beforeAll(async () => {
   test = await startApi({ ingestQueueBytesMax: 4_000 });
-  organizationId = test.catalog.addOrganization('plant').id;
+  organizationId = (await test.catalog.addOrganization('plant')).id;
   const door = test.catalog.scoped({ organizationId, siteIds: null });
   deviceId = (await door.devices.create({ name: 'Press', key: 'press-4' })).device.id;
   apiKey = (await door.apiKeys.create({ name: 'gateway', scopes: ['ingest'] })).key;

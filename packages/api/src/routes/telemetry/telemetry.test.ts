@@ -11,15 +11,15 @@ let token: string;
 
 beforeAll(async () => {
   test = await startApi();
-  const { id } = test.catalog.addOrganization('plant');
+  const { id } = await test.catalog.addOrganization('plant');
   ({ device } = await test.catalog
     .scoped({ organizationId: id, siteIds: null })
     .devices.create({ name: 'Press', key: 'press-4' }));
   token = await test.tokenFor(id, 'viewer');
-  const temperature = test.catalog.addSeries(device, 'temperature', 'Cel');
-  const pressure = test.catalog.addSeries(device, 'motor.pressure', 'bar');
-  const state = test.catalog.addSeries(device, 'motor.state');
-  const odd = test.catalog.addSeries(device, 'a,b');
+  const temperature = await test.catalog.addSeries(device, 'temperature', 'Cel');
+  const pressure = await test.catalog.addSeries(device, 'motor.pressure', 'bar');
+  const state = await test.catalog.addSeries(device, 'motor.state');
+  const odd = await test.catalog.addSeries(device, 'a,b');
   const times = Array.from({ length: 60 }, (_, n) => NOW - (60 - n) * MICROS_PER_SECOND);
   test.store.put(
     temperature.id,
