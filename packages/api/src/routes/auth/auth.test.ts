@@ -1,21 +1,31 @@
 /** Signing in, staying in, getting out; and what a thief or a guesser meets. */
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TestCatalog } from '../../../test/memory-catalog.ts';
+import { openPgliteCatalog } from '../../../test/pglite-catalog.ts';
 import { startApi, type TestApi } from '../../../test/start-api.ts';
 
 let test: TestApi;
 let organizationId: string;
-beforeAll(async () => {
-  test = await startApi();
-  organizationId = (await test.catalog.addOrganization('plant')).id;
-});
-afterAll(() => test.stop());
-
 const login = async (body: object) => test.call('POST', '/api/v1/auth/login', { body });
 const me = (token: string) => test.call('GET', '/api/v1/auth/me', { token });
 const refresh = (refreshToken: string) => test.call('POST', '/api/v1/auth/refresh', { body: { refreshToken } });
 
-describe('auth', () => {
+const catalogs: [string, (() => Promise<TestCatalog>) | undefined][] = [
+  ['in memory', undefined],
+  ['on PGlite', openPgliteCatalog],
+];
+
+describe.each(catalogs)('auth, %s', (_name, open) => {
+  beforeAll(async () => {
+    test = await startApi({}, await open?.());
+    organizationId = (await test.catalog.addOrganization('plant')).id;
+  });
+  afterAll(async () => {
+    await test.stop();
+    await test.catalog.close();
+  });
+
   it('signs in with a password and tells who one is and what one may do', async () => {
     const { email, password } = await test.catalog.addUser(organizationId, 'viewer');
     const { status, body, headers } = await login({ email, password });
@@ -89,13 +99,13 @@ describe('auth', () => {
     const [header, payload, signature] = accessToken.split('.') as [string, string, string];
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
     const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-    const pem = [...(await test.catalog.system.sessions.verificationKeys()).values()][0]!;
+    const [kid, pem] = [...(await test.catalog.system.sessions.verificationKeys())][0]!;
     const withPublicKey = await new SignJWT(claims)
-      .setProtectedHeader({ alg: 'HS256', kid: 'k1', typ: 'at+jwt' })
+      .setProtectedHeader({ alg: 'HS256', kid, typ: 'at+jwt' })
       .sign(new TextEncoder().encode(pem));
     const forged = {
       none: `${encode({ alg: 'none', typ: 'at+jwt' })}.${payload}.`,
-      noneWithSignature: `${encode({ alg: 'none', kid: 'k1', typ: 'at+jwt' })}.${payload}.${signature}`,
+      noneWithSignature: `${encode({ alg: 'none', kid, typ: 'at+jwt' })}.${payload}.${signature}`,
       withPublicKey,
       otherClaims: `${header}.${encode({ ...claims, org: crypto.randomUUID() })}.${signature}`,
       otherKey: `${encode({ alg: 'RS256', kid: 'k2', typ: 'at+jwt' })}.${payload}.${signature}`,
