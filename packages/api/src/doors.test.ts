@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { listRoutes } from '@fieldline/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startApi, type TestApi } from '../test/start-api.ts';
+import { startApi, type TestApi } from './testing/start-api.ts';
 
 let test: TestApi;
 let token: string;

@@ -1,9 +1,9 @@
 /** Making, reading, changing and removing what is configured, through the typed client as a program would. */
 import { type Client, createClient, ProblemError } from '@fieldline/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TestCatalog } from '../test/memory-catalog.ts';
-import { openPgliteCatalog } from '../test/pglite-catalog.ts';
-import { startApi, type TestApi } from '../test/start-api.ts';
+import type { TestCatalog } from './testing/memory-catalog.ts';
+import { openPgliteCatalog } from './testing/pglite-catalog.ts';
+import { startApi, type TestApi } from './testing/start-api.ts';
 
 let test: TestApi;
 let client: Client;

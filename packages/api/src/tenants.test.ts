@@ -4,10 +4,10 @@
  */
 import { listRoutes, PERMISSIONS, type Role, type RouteDefinition } from '@fieldline/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TestCatalog } from '../test/memory-catalog.ts';
-import { openPgliteCatalog } from '../test/pglite-catalog.ts';
-import { startApi, type TestApi } from '../test/start-api.ts';
 import { ORGANIZATION_WIDE, ROLE_PERMISSIONS } from './permissions.ts';
+import type { TestCatalog } from './testing/memory-catalog.ts';
+import { openPgliteCatalog } from './testing/pglite-catalog.ts';
+import { startApi, type TestApi } from './testing/start-api.ts';
 
 const ROLES: readonly Role[] = ['admin', 'operator', 'engineer', 'viewer'];
 const guarded = listRoutes()

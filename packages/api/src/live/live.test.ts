@@ -4,7 +4,7 @@ import type { Device } from '@fieldline/catalog';
 import type { LiveAck, LiveTarget, TelemetryNew } from '@fieldline/contract';
 import { newId } from '@fieldline/model';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NOW_MS, startApi, type TestApi, type TestSocket } from '../../test/start-api.ts';
+import { NOW_MS, startApi, type TestApi, type TestSocket } from '../testing/start-api.ts';
 
 let test: TestApi;
 let organizationId: string;

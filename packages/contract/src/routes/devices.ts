@@ -1,4 +1,5 @@
 /** Devices: robots, PLCs, sensors, gateways; their tokens, their metrics, and how they connect. */
+import type { DeviceLifecycle, DeviceKind as ModelDeviceKind } from '@fieldline/model';
 import { type Static, Type } from 'typebox';
 import {
   Id,
@@ -15,8 +16,18 @@ import {
 } from '../common.ts';
 import { routeGroup } from '../route.ts';
 
-export const DeviceKind = OneOf(['robot', 'plc', 'sensor', 'gateway', 'machine', 'other']);
-export const Lifecycle = OneOf(['pending', 'active', 'decommissioned']);
+const DEVICE_KINDS = [
+  'robot',
+  'plc',
+  'sensor',
+  'gateway',
+  'machine',
+  'other',
+] as const satisfies readonly ModelDeviceKind[];
+const LIFECYCLES = ['pending', 'active', 'decommissioned'] as const satisfies readonly DeviceLifecycle[];
+
+export const DeviceKind = OneOf(DEVICE_KINDS);
+export const Lifecycle = OneOf(LIFECYCLES);
 export const DeviceStatus = OneOf(['online', 'offline', 'unknown'], { description: 'unknown: has never connected' });
 export type DeviceStatus = Static<typeof DeviceStatus>;
 

@@ -1,16 +1,22 @@
 /** Reading telemetry: a device's range in pages, its latest values, and many series at once in columns for charts. */
+import type { Quality as ModelQuality, Resolution } from '@fieldline/model';
 import { type Static, Type } from 'typebox';
 import { Id, IdOrKey, MetricKey, Nullable, OneOf, Shape, TimeInput, Timestamp } from '../common.ts';
 import { routeGroup } from '../route.ts';
 import { DeviceStatus } from './devices.ts';
 
-export const AGGREGATIONS = ['none', '1s', '10s', '1m', '5m', '1h', '1d', 'auto'] as const;
+export const AGGREGATIONS = ['none', '1s', '10s', '1m', '5m', '1h', '1d', 'auto'] as const satisfies readonly (
+  | Resolution
+  | 'none'
+  | 'auto'
+)[];
 export type Aggregation = (typeof AGGREGATIONS)[number];
 
 export const Aggregation = OneOf(AGGREGATIONS, {
   description: 'none: samples as they came; auto: as fine as the range allows',
 });
-export const Quality = Type.Union([Type.Literal('good'), Type.Literal('uncertain'), Type.Literal('bad')]);
+const QUALITIES = ['good', 'uncertain', 'bad'] as const satisfies readonly ModelQuality[];
+export const Quality = OneOf(QUALITIES);
 export type Quality = Static<typeof Quality>;
 
 /** A sample's value: a number (booleans are 0 and 1) or a text. */

@@ -1,9 +1,9 @@
 /** Signing in, staying in, getting out; and what a thief or a guesser meets. */
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TestCatalog } from '../../../test/memory-catalog.ts';
-import { openPgliteCatalog } from '../../../test/pglite-catalog.ts';
-import { startApi, type TestApi } from '../../../test/start-api.ts';
+import type { TestCatalog } from '../../testing/memory-catalog.ts';
+import { openPgliteCatalog } from '../../testing/pglite-catalog.ts';
+import { startApi, type TestApi } from '../../testing/start-api.ts';
 
 let test: TestApi;
 let organizationId: string;

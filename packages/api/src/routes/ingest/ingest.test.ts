@@ -1,6 +1,6 @@
 /** HTTP ingest: what is answered with 202 is in the log; forms, receipts, and what is refused. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { NOW_MS, startApi, type TestApi } from '../../../test/start-api.ts';
+import { NOW_MS, startApi, type TestApi } from '../../testing/start-api.ts';
 
 const PATH = '/api/v1/webhook/sensor-data';
 let test: TestApi;

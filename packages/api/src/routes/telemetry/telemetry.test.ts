@@ -2,7 +2,7 @@
 import type { Device } from '@fieldline/catalog';
 import { isoToMicros, MICROS_PER_MINUTE, MICROS_PER_SECOND, microsToIso } from '@fieldline/model';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NOW_MS, startApi, type TestApi } from '../../../test/start-api.ts';
+import { NOW_MS, startApi, type TestApi } from '../../testing/start-api.ts';
 
 const NOW = NOW_MS * 1000;
 let test: TestApi;

@@ -1,7 +1,7 @@
 /** Telemetry in memory for tests of the api: what the store's contract says of reading, for numbers of good quality. */
 import { QUALITY_GOOD, RESOLUTION_MICROS } from '@fieldline/model';
 import type { BucketColumns, SampleColumns } from '@fieldline/store';
-import type { ApiDependencies } from '../src/dependencies.ts';
+import type { ApiDependencies } from '../dependencies.ts';
 
 export interface MemoryTelemetry extends Pick<ApiDependencies, 'telemetry'> {
   /** Adds samples: time in microseconds, value or text. */

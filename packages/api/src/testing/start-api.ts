@@ -8,7 +8,7 @@ import { createMemoryLog, type Log } from '@fieldline/log';
 import { originOf, payloadOf } from '@fieldline/model';
 import { io, type Socket } from 'socket.io-client';
 import { Compile } from 'typebox/compile';
-import { type Api, createApi } from '../src/create-api.ts';
+import { type Api, createApi } from '../create-api.ts';
 import type {
   ApiDependencies,
   DeadLetterItem,
@@ -16,8 +16,8 @@ import type {
   DeviceStatusUpdate,
   LiveFrame,
   LiveInterest,
-} from '../src/dependencies.ts';
-import { type ApiSettings, DEFAULT_API_SETTINGS } from '../src/settings.ts';
+} from '../dependencies.ts';
+import { type ApiSettings, DEFAULT_API_SETTINGS } from '../settings.ts';
 import { createMemoryCatalog, type TestCatalog } from './memory-catalog.ts';
 import { createMemoryTelemetry, type MemoryTelemetry } from './memory-telemetry.ts';
 
