@@ -1,0 +1,3 @@
+/** What the bundler takes beside TypeScript: style sheets, imported for their effect. */
+declare module '*.css';
+declare module '@fontsource-variable/inter';

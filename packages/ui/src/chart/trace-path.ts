@@ -1,0 +1,101 @@
+/**
+ * From columns to a line on the screen. Where samples are denser than pixels each pixel column gets its first, lowest,
+ * highest and last value: no peak is lost and the cost is bounded by the width. Pure: the sink is a Path2D or a test.
+ */
+import { type Columns, indexAtOrAfter } from './columns.ts';
+
+export interface PathSink {
+  moveTo(x: number, y: number): void;
+  lineTo(x: number, y: number): void;
+}
+
+/** Where the drawing goes; pixels. The x axis is linear over [from, to], y is up from `bottom`. */
+export interface Viewport {
+  readonly from: number;
+  readonly to: number;
+  readonly low: number;
+  readonly high: number;
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Draws the line of values. Returns how many points lie in view. */
+export function tracePath(columns: Columns, view: Viewport, sink: PathSink): number {
+  const { times, values, gapMs } = columns;
+  const first = Math.max(columns.start, indexAtOrAfter(columns, view.from) - 1);
+  const last = Math.min(columns.end, indexAtOrAfter(columns, view.to) + 1);
+  const scaleX = view.width / (view.to - view.from);
+  const scaleY = view.height / (view.high - view.low);
+  const base = view.top + view.height;
+  let pen = false; // Whether there is a point to draw from.
+  let column = Number.NaN;
+  let lowest = 0;
+  let highest = 0;
+  let columnLast = 0;
+  let timeBefore = 0;
+  const flush = (): void => {
+    // The column's extent, then back to where the line goes on.
+    if (lowest !== highest) {
+      sink.lineTo(column, lowest);
+      sink.lineTo(column, highest);
+      sink.lineTo(column, columnLast);
+    }
+  };
+  for (let index = first; index < last; index += 1) {
+    const value = values[index]!;
+    const time = times[index]!;
+    if (Number.isNaN(value) || (pen && time - timeBefore > gapMs)) {
+      if (pen) flush();
+      pen = false;
+      column = Number.NaN;
+      if (Number.isNaN(value)) continue;
+    }
+    const x = Math.round((view.left + (time - view.from) * scaleX) * 2) / 2;
+    const y = base - (value - view.low) * scaleY;
+    timeBefore = time;
+    if (x === column) {
+      if (y < lowest) lowest = y;
+      if (y > highest) highest = y;
+      columnLast = y;
+      continue;
+    }
+    if (pen) {
+      flush();
+      sink.lineTo(x, y);
+    } else {
+      sink.moveTo(x, y);
+      sink.lineTo(x + 0.5, y); // A lone sample shows as a dot.
+    }
+    pen = true;
+    column = x;
+    lowest = highest = columnLast = y;
+  }
+  if (pen) flush();
+  return last - first;
+}
+
+/** Draws the outline of the envelope, piece by piece between gaps; to be filled. Nothing for samples. */
+export function envelopePath(columns: Columns, view: Viewport, sink: PathSink & { closePath(): void }): void {
+  const { times, lows, highs, gapMs } = columns;
+  if (lows === undefined || highs === undefined) return;
+  const first = Math.max(columns.start, indexAtOrAfter(columns, view.from) - 1);
+  const last = Math.min(columns.end, indexAtOrAfter(columns, view.to) + 1);
+  const x = (index: number): number => view.left + ((times[index]! - view.from) * view.width) / (view.to - view.from);
+  const y = (value: number): number =>
+    view.top + view.height - ((value - view.low) * view.height) / (view.high - view.low);
+  let index = first;
+  while (index < last) {
+    let end = index;
+    while (end < last && !Number.isNaN(highs[end]!) && (end === index || times[end]! - times[end - 1]! <= gapMs))
+      end += 1;
+    if (end - index > 1) {
+      sink.moveTo(x(index), y(highs[index]!));
+      for (let at = index + 1; at < end; at += 1) sink.lineTo(x(at), y(highs[at]!));
+      for (let at = end - 1; at >= index; at -= 1) sink.lineTo(x(at), y(lows[at]!));
+      sink.closePath();
+    }
+    index = Math.max(end, index + 1);
+  }
+}

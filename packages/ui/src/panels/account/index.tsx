@@ -1,0 +1,2 @@
+/** The signed-in user: who they are, their password. */
+export { Account } from './Panel.tsx';

@@ -1,0 +1,2 @@
+/** API keys: list, create (shown once), revoke. */
+export { ApiKeys } from './Panel.tsx';

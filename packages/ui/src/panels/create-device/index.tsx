@@ -1,0 +1,2 @@
+/** Creating a device: form, then its token (once) and ready-made lines. */
+export { CreateDevice } from './Panel.tsx';

@@ -1,0 +1,2 @@
+/** Dead letters: list, look, replay. */
+export { DeadLetters } from './Panel.tsx';

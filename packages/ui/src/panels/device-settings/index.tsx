@@ -1,0 +1,2 @@
+/** Settings of a device: name, kind, site; token; deletion. */
+export { DeviceSettings } from './Panel.tsx';

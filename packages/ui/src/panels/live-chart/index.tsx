@@ -1,0 +1,2 @@
+/** Live chart of a device. */
+export { LiveChart } from './Panel.tsx';

@@ -1,0 +1,2 @@
+/** The organization's names and whether unknown devices register themselves. */
+export { OrganizationSettings } from './Panel.tsx';
