@@ -70,7 +70,10 @@ export function checkVersion(stored: number, migrations: readonly Migration[], m
   }
 }
 
+/** The schema's version; 0 where there is none yet. */
 export async function storedVersion(client: pg.ClientBase): Promise<number> {
+  const there = await client.query("select to_regclass('fieldline.schema_migrations') is not null as there");
+  if (!there.rows[0].there) return 0;
   const result = await client.query<{ version: number | null }>(
     'select max(version) as version from fieldline.schema_migrations',
   );

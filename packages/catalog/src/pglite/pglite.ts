@@ -117,6 +117,7 @@ export class PgliteDatabase implements Database {
    */
   async keepHouse(): Promise<void> {
     await this.asSuperuser('checkpoint');
+    await this.asSuperuser('select pg_stat_force_next_flush()');
     const tables = await this.asSuperuser(
       "select format('%I.%I', schemaname, relname) as name from pg_stat_all_tables where n_dead_tup > 500 or n_mod_since_analyze > 500",
     );
@@ -135,6 +136,11 @@ export class PgliteDatabase implements Database {
         await client.query('set session authorization fieldline_app');
       }
     });
+  }
+
+  /** Ends the thread as a fault would. For tests. */
+  async endThread(): Promise<void> {
+    await this.#parts.worker.terminate();
   }
 
   async #keepHouse(): Promise<void> {
@@ -181,14 +187,14 @@ export class PgliteDatabase implements Database {
     clearInterval(this.#timer);
     await this.#tail;
     const { worker, client, unlock } = this.#parts;
-    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     if (this.#failure === null) {
+      const exited = once(worker, 'exit');
       await client.end();
       worker.postMessage(null);
+      await exited;
     } else {
       await worker.terminate();
     }
-    await exited;
     unlock();
   }
 }
@@ -247,6 +253,9 @@ async function connect(worker: Worker): Promise<pg.Client> {
     user: 'postgres',
     database: 'postgres',
     stream: () => new WorkerSocket(worker) as never,
+  });
+  client.on('error', () => {
+    // The query that is under way, or the next one, fails with it and tells.
   });
   await client.connect();
   await migrate(client);

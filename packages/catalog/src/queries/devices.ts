@@ -157,7 +157,9 @@ function conditionOf(filter: DeviceFilter): SQL | undefined {
   checkReference(gatewayId, 'gatewayId');
   const pattern = search === undefined || search === '' ? undefined : containing(search);
   return and(
-    pattern && or(ilike(devices.name, pattern), ilike(devices.key, pattern), ilike(devices.serialNumber, pattern)),
+    pattern === undefined
+      ? undefined
+      : or(ilike(devices.name, pattern), ilike(devices.key, pattern), ilike(devices.serialNumber, pattern)),
     kind === undefined ? undefined : eq(devices.kind, kind),
     siteId === undefined ? undefined : eq(devices.siteId, siteId),
     gatewayId === undefined ? undefined : eq(devices.gatewayId, gatewayId),
