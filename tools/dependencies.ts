@@ -22,6 +22,7 @@ const LICENCES_ALLOWED = new Set([
   'PostgreSQL',
   'MPL-2.0',
   'LGPL-3.0-or-later',
+  'OFL-1.1',
 ]);
 
 /** Packages whose manifest names no licence, and the one that stands in their licence file. */

@@ -36,7 +36,7 @@ const store = await openDuckdbStore({
   memoryLimitBytes: config.store.memoryLimitMiB * 1024 * 1024,
   threads: config.store.threads,
   sealAfterMs: config.store.sealAfterSeconds * 1000,
-  sealRows: config.store.sealRows,
+  sealRowsMax: config.store.sealRows,
   retention: {
     rawMs: config.store.rawRetentionDays * 86_400_000,
     hourlyMs: config.store.hourlyRetentionDays * 86_400_000,
