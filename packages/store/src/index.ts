@@ -1,1 +1,3 @@
+export * from './duckdb/open-store.ts';
+export * from './memory/memory-store.ts';
 export * from './store.ts';

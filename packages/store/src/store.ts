@@ -10,10 +10,17 @@
  *   `next` is not above the stored one is refused with CONFLICT.
  * - Answers are the same before, during and after sealing and compaction, and for data that arrived in any order. What
  *   append() has resolved is visible to the next query.
+ * - Exactly the samples of [from, to) go into an answer, also where a bucket reaches over an end of the range.
  * - Aggregates leave out samples whose quality is bad, and texts; percentGood tells the share of good samples among all.
- *   Buckets start at multiples of their length since the epoch (UTC); days start at midnight of the time zone asked for,
- *   and are built from hours. Empty buckets are left out. stddev is the sample standard deviation (n − 1; null for one).
- * - Retention deletes by resolution: raw samples, hourly and daily roll-ups each have their own age.
+ *   Buckets start at multiples of their length since the epoch (UTC); days start at the first instant of the day in the time
+ *   zone asked for, and are built from hours (from quarters of an hour where the zone's offset is not a whole hour).
+ *   Empty buckets are left out. count, minimum, maximum, first and last are exact; average and stddev (sample standard
+ *   deviation, n − 1; merged by Chan's formula) may differ by rounding: 1e-9 of the largest magnitude in the bucket. A bucket
+ *   with a value of magnitude 1e150 or more has an infinite stddev.
+ * - `limit` keeps the first samples (or, with order 'desc', the last) and the first buckets of each series.
+ * - Answers hold one entry per series asked for, in the order asked, without columns' rows where there is nothing.
+ * - Retention deletes by resolution: raw samples (and buckets under an hour), hours, days each have their own age, and go in
+ *   whole UTC days. Where hours are gone, a day is the UTC day whose noon lies in it. latest() is not touched by retention.
  */
 import type { Micros, ReadPosition, Resolution, SampleBatch, SeriesDefinition } from '@fieldline/model';
 
@@ -76,7 +83,11 @@ export interface BucketQuery extends TimeRange {
   readonly limit: number;
 }
 
-/** Reduction of a range to about `points` points per series that keeps every minimum and maximum visible. */
+/**
+ * Reduction of a range to about `points` points per series that keeps every minimum and maximum visible: of each slice of
+ * the range the first, the least, the greatest and the last number (the earliest of equal ones) at their own source times.
+ * Bad samples and texts are left out. receivedTime repeats the source time; quality is good where the whole slice is.
+ */
 export interface DownsampleQuery extends TimeRange {
   readonly seriesIds: readonly number[];
   readonly points: number;
@@ -99,6 +110,8 @@ export interface StoreStatistics {
   readonly sealedFiles: number;
   /** Bytes by resolution ('raw', '1m', …) where the adapter knows them. */
   readonly bytesByResolution: Readonly<Record<string, number>>;
+  /** Files that are missing or damaged, in words. What they held is left out of answers; the first read that meets damage fails. */
+  readonly damage: readonly string[];
 }
 
 export interface RetentionSettings {

@@ -1,0 +1,154 @@
+/**
+ * What memory knows, read from the database at the start, and what an interrupted round of background work left behind,
+ * put in order: sealed generations that were not dropped yet, files that nobody lists, files that are listed and gone.
+ */
+import { readdir, stat, unlink } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { MICROS_PER_HOUR } from '@fieldline/model';
+import { asDoubles } from './aggregate-sql.ts';
+import type { Cells } from './cells.ts';
+import { fetchTable } from './chunks.ts';
+import type { LatestSamples } from './latest-samples.ts';
+import type { Generation, SealedFile } from './layout.ts';
+import { hotTable } from './schema.ts';
+import { dropGeneration } from './seal.ts';
+
+const SERIES_FILE = 'series.parquet';
+
+/** Drops what is sealed and reads the generations that are not. */
+export async function openGenerations(connection: DuckDBConnection): Promise<Generation[]> {
+  const rows = await (await connection.run('SELECT id, created_time, sealed FROM generations ORDER BY id')).getRows();
+  const generations: Generation[] = [];
+  for (const [id, createdTime, isSealed] of rows) {
+    if (isSealed === true) await dropGeneration(connection, Number(id));
+    else generations.push(await readGeneration(connection, Number(id), Number(createdTime)));
+  }
+  return generations;
+}
+
+async function readGeneration(connection: DuckDBConnection, id: number, createdTime: number): Promise<Generation> {
+  const counts = await fetchTable(
+    connection,
+    `SELECT (SELECT count(*) FROM ${hotTable(id)})::DOUBLE, (SELECT count(*) FROM late_cells WHERE generation >= ${id})::DOUBLE`,
+  );
+  const hours = await fetchTable(
+    connection,
+    `SELECT DISTINCT (source_time // ${MICROS_PER_HOUR})::DOUBLE FROM ${hotTable(id)}`,
+  );
+  return {
+    id,
+    createdTime,
+    rowCount: counts.columns[0]![0]!,
+    lateCount: counts.columns[1]![0]!,
+    hours: new Set(hours.columns[0] ?? []),
+  };
+}
+
+/** The listed files; one that is missing or has another length is marked (in memory: it may come back from a backup). */
+export async function openFiles(connection: DuckDBConnection, sealedDir: string): Promise<SealedFile[]> {
+  const result = await connection.run('SELECT * FROM files ORDER BY id');
+  const files: SealedFile[] = [];
+  for (const row of await result.getRowObjects()) {
+    const path = String(row.path);
+    const byteLength = Number(row.byte_length);
+    files.push({
+      id: Number(row.id),
+      generation: Number(row.generation),
+      organizationId: String(row.organization_id),
+      day: Number(row.day),
+      path,
+      rowCount: Number(row.row_count),
+      byteLength,
+      crc32: Number(row.crc32),
+      minTime: Number(row.min_time),
+      maxTime: Number(row.max_time),
+      minSeries: Number(row.min_series),
+      maxSeries: Number(row.max_series),
+      sealedTime: Number(row.sealed_time),
+      damage: (await presence(join(sealedDir, path), byteLength)) ?? (row.damage === null ? null : String(row.damage)),
+    });
+  }
+  return files;
+}
+
+async function presence(path: string, byteLength: number): Promise<string | null> {
+  const found = await stat(path).catch(() => null);
+  if (found === null) return `sealed file ${path} is missing; restore it from a backup and start again`;
+  return found.size === byteLength
+    ? null
+    : `sealed file ${path} has ${found.size} bytes instead of ${byteLength}; restore it`;
+}
+
+/** Removes files below the sealed folder that are not listed: leftovers of a crash. */
+export async function removeLeftovers(sealedDir: string, files: readonly SealedFile[]): Promise<void> {
+  const listed = new Set(files.map((file) => file.path));
+  for (const entry of await readdir(sealedDir, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || entry.name === SERIES_FILE) continue;
+    const path = join(entry.parentPath, entry.name);
+    const isOurs = entry.name.endsWith('.parquet') || entry.name.endsWith('.unfinished');
+    if (isOurs && !listed.has(relative(sealedDir, path))) await unlink(path);
+  }
+}
+
+/** Newest samples: as kept when rows were sealed, then those of the hot rows. */
+export async function loadLatest(
+  connection: DuckDBConnection,
+  generations: readonly Generation[],
+  latest: LatestSamples,
+): Promise<void> {
+  await loadFrom(connection, 'latest', latest);
+  for (const { id } of generations) {
+    const newest = `SELECT series_id, max(source_time) AS source_time FROM ${hotTable(id)} GROUP BY series_id`;
+    await loadFrom(
+      connection,
+      `(SELECT hot.*, hot.rowid AS arrival FROM ${hotTable(id)} AS hot JOIN (${newest}) USING (series_id, source_time)
+        ORDER BY arrival)`,
+      latest,
+    );
+  }
+}
+
+async function loadFrom(connection: DuckDBConnection, source: string, latest: LatestSamples): Promise<void> {
+  const columns = ['series_id', 'source_time', 'received_time', 'value', 'quality', 'version'];
+  const table = await fetchTable(connection, `SELECT ${asDoubles(columns)}, text FROM ${source}`, true);
+  const [seriesId, sourceTime, receivedTime, value, quality, version] = table.columns as Float64Array[];
+  latest.load({
+    count: table.rowCount,
+    seriesId: Int32Array.from(seriesId!),
+    sourceTime: sourceTime!,
+    receivedTime: receivedTime!,
+    value: value!,
+    quality: Uint8Array.from(quality!),
+    version: version!,
+    texts: table.texts,
+  });
+}
+
+/** Fills late cells, and stale cells from the list and from hot rows in hours that are rolled up. */
+export async function loadCells(
+  connection: DuckDBConnection,
+  generations: readonly Generation[],
+  late: Cells,
+  stale: Cells,
+): Promise<void> {
+  const read = async (sql: string, cells: Cells): Promise<void> => {
+    const { rowCount, columns } = await fetchTable(connection, sql);
+    for (let row = 0; row < rowCount; row += 1) cells.add(columns[0]![row]!, columns[1]![row]!, columns[2]![row]!);
+  };
+  await read('SELECT hour::DOUBLE, series_id::DOUBLE, generation::DOUBLE FROM late_cells', late);
+  await read('SELECT hour::DOUBLE, series_id::DOUBLE, 0::DOUBLE FROM stale_cells', stale);
+  for (const { id } of generations) {
+    await read(
+      `SELECT DISTINCT hour::DOUBLE, series_id::DOUBLE, 0::DOUBLE FROM ${hotTable(id)}
+       JOIN rolled_hours ON hour = source_time // ${MICROS_PER_HOUR}`,
+      stale,
+    );
+  }
+}
+
+/** One column of whole numbers. */
+export async function loadNumbers(connection: DuckDBConnection, column: string, table: string): Promise<number[]> {
+  const { columns } = await fetchTable(connection, `SELECT ${column}::DOUBLE FROM ${table}`);
+  return [...(columns[0] ?? [])];
+}

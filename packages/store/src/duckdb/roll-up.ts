@@ -1,0 +1,124 @@
+/**
+ * Roll-ups: hours that are over get cells of a minute, a quarter and an hour. Cells that later samples have made stale are
+ * computed anew. A job is one transaction over hours of one day; samples that come while it runs make cells stale again.
+ */
+import { MICROS_PER_HOUR, MICROS_PER_MILLI, type Micros } from '@fieldline/model';
+import { BUCKET_COLUMNS, bucketsOfSamples, mergedBuckets } from './aggregate-sql.ts';
+import type { Layout } from './layout.ts';
+import { selectionSql } from './read-raw.ts';
+import { seriesSql } from './samples-sql.ts';
+import { ROLL_UP_LEVELS } from './schema.ts';
+import { integer, transaction } from './session.ts';
+import type { StoreState } from './state.ts';
+
+/** Stale series that are computed anew one by one; with more the whole hours are. */
+const SERIES_PER_JOB_MAX = 2000;
+
+interface Job {
+  readonly hours: readonly number[];
+  /** null = every series. */
+  readonly seriesIds: readonly number[] | null;
+}
+
+/** Does the most urgent job; false where there is none. */
+export async function rollUpOnce(state: StoreState, now: Micros): Promise<boolean> {
+  const job = newHours(state, now) ?? staleHours(state, now);
+  if (job === null) return false;
+  const lease = state.layout.lease();
+  try {
+    await rollUp(state, lease.layout, job);
+  } finally {
+    lease.release();
+  }
+  return true;
+}
+
+/** Hours of one day that are over, have samples and no roll-up. */
+function newHours(state: StoreState, now: Micros): Job | null {
+  const { rolled, droppedDays } = state.rollUps;
+  const end = endOfRollUps(state, now);
+  const hours = new Set<number>();
+  const consider = (hour: number): void => {
+    if (hour < end && !rolled.has(hour) && !droppedDays.has(Math.floor(hour / 24))) hours.add(hour);
+  };
+  for (const generation of state.layout.current.generations) for (const hour of generation.hours) consider(hour);
+  for (const { minTime, maxTime, damage } of state.layout.current.files) {
+    if (damage !== null) continue;
+    const last = Math.floor(maxTime / MICROS_PER_HOUR);
+    for (let hour = Math.floor(minTime / MICROS_PER_HOUR); hour <= last; hour += 1) consider(hour);
+  }
+  return ofOneDay(hours, null);
+}
+
+function staleHours(state: StoreState, now: Micros): Job | null {
+  const { stale, rolled, droppedDays } = state.rollUps;
+  const end = endOfRollUps(state, now);
+  // Samples that came after their day was dropped do not bring its roll-ups back.
+  stale.remove((hour) => droppedDays.has(Math.floor(hour / 24)));
+  const cells = [...stale.entries()].filter(([hour]) => hour < end && rolled.has(hour));
+  if (cells.length === 0) return null;
+  const day = Math.min(...cells.map(([hour]) => Math.floor(hour / 24)));
+  const ofDay = cells.filter(([hour]) => Math.floor(hour / 24) === day);
+  const seriesIds = [...new Set(ofDay.map(([, seriesId]) => seriesId))];
+  return ofOneDay(new Set(ofDay.map(([hour]) => hour)), seriesIds.length > SERIES_PER_JOB_MAX ? null : seriesIds);
+}
+
+/** The first hour that is not to be rolled up yet. */
+function endOfRollUps(state: StoreState, now: Micros): number {
+  return Math.floor((now - state.settings.rollUpAfterMs * MICROS_PER_MILLI) / MICROS_PER_HOUR);
+}
+
+function ofOneDay(hours: ReadonlySet<number>, seriesIds: readonly number[] | null): Job | null {
+  if (hours.size === 0) return null;
+  let first = Infinity;
+  for (const hour of hours) first = Math.min(first, hour);
+  const day = Math.floor(first / 24);
+  return { hours: [...hours].filter((hour) => Math.floor(hour / 24) === day).sort((a, b) => a - b), seriesIds };
+}
+
+async function rollUp(state: StoreState, layout: Layout, job: Job): Promise<void> {
+  const { rolled, rolling, stale } = state.rollUps;
+  const connection = state.session.background;
+  const stamp = state.rollUps.appends;
+  for (const hour of job.hours) rolling.add(hour);
+  try {
+    await transaction(connection, async () => {
+      await writeCells(state, layout, job);
+      const rows = job.hours.filter((hour) => !rolled.has(hour)).map((hour) => `(${integer(hour)})`);
+      if (rows.length > 0) await connection.run(`INSERT INTO rolled_hours VALUES ${rows.join(', ')}`);
+      const series = job.seriesIds === null ? 'true' : seriesSql(job);
+      await connection.run(
+        `DELETE FROM stale_cells WHERE hour IN (${job.hours.map(integer).join(', ')}) AND ${series}`,
+      );
+    });
+    const hours = new Set(job.hours);
+    const seriesIds = job.seriesIds === null ? null : new Set(job.seriesIds);
+    stale.remove(
+      (hour, id, appends) => appends <= stamp && hours.has(hour) && (seriesIds === null || seriesIds.has(id)),
+    );
+    for (const hour of hours) rolled.add(hour);
+  } finally {
+    for (const hour of job.hours) rolling.delete(hour);
+  }
+}
+
+async function writeCells(state: StoreState, layout: Layout, { hours, seriesIds }: Job): Promise<void> {
+  const connection = state.session.background;
+  const from = hours[0]! * MICROS_PER_HOUR;
+  const to = (hours.at(-1)! + 1) * MICROS_PER_HOUR;
+  const inHours = (time: string): string => `(${time} // ${MICROS_PER_HOUR}) IN (${hours.map(integer).join(', ')})`;
+  const inJob = `start >= ${from} AND start < ${to} AND ${inHours('start')} AND ${seriesSql({ seriesIds })}`;
+  const samples = `SELECT * FROM (${selectionSql(state, layout, { seriesIds, from, to })}) WHERE ${inHours('source_time')}`;
+  let finer: string | null = null;
+  for (const { table, cellMicros } of ROLL_UP_LEVELS.slice(0, 3)) {
+    await connection.run(`DELETE FROM ${table} WHERE ${inJob}`);
+    const cell = (time: string): string => `(${time} // ${cellMicros}) * ${cellMicros}`;
+    const buckets: string =
+      finer === null
+        ? bucketsOfSamples(samples, cell('source_time'), true)
+        : mergedBuckets(`SELECT series_id, ${cell('start')} AS bucket, ${BUCKET_COLUMNS} FROM ${finer} WHERE ${inJob}`);
+    await connection.run(`INSERT INTO ${table} SELECT series_id, bucket, ${BUCKET_COLUMNS} FROM (${buckets})
+      ORDER BY series_id, bucket`);
+    finer = table;
+  }
+}

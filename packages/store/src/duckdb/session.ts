@@ -1,0 +1,133 @@
+/**
+ * One DuckDB database and its connections: one that appends, one for background work, a few that read. Opened with explicit
+ * limits, confined to the folder of sealed files and then locked, so that no query can reach another file or lift a limit.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { FieldlineError, messageOf } from '@fieldline/kit';
+
+export interface SessionOptions {
+  readonly dir: string;
+  readonly memoryLimitBytes: number;
+  readonly threads: number;
+  readonly readConnections: number;
+}
+
+/** Reads that may wait for a connection; one more is refused with OVERLOADED. */
+const READS_WAITING_MAX = 256;
+/** The write-ahead log is emptied by maintain() at a good moment, never by a commit. */
+const NEVER = '100TB';
+
+export class Session {
+  readonly writer: DuckDBConnection;
+  readonly background: DuckDBConnection;
+  readonly #instance: DuckDBInstance;
+  readonly #readers: DuckDBConnection[];
+  readonly #idle: DuckDBConnection[];
+  readonly #waiting: ((connection: DuckDBConnection) => void)[] = [];
+
+  private constructor(instance: DuckDBInstance, connections: DuckDBConnection[]) {
+    this.#instance = instance;
+    const [writer, background, ...readers] = connections;
+    this.writer = writer!;
+    this.background = background!;
+    this.#readers = readers;
+    this.#idle = [...readers];
+  }
+
+  static async open(options: SessionOptions): Promise<Session> {
+    const spill = join(options.dir, 'spill');
+    const sealed = join(options.dir, 'sealed');
+    await mkdir(spill, { recursive: true });
+    await mkdir(sealed, { recursive: true });
+    const instance = await DuckDBInstance.create(join(options.dir, 'store.duckdb'), {
+      threads: String(options.threads),
+      memory_limit: `${Math.floor(options.memoryLimitBytes / 1024)}KiB`,
+      temp_directory: spill,
+      checkpoint_threshold: NEVER,
+      autoinstall_known_extensions: 'false',
+      autoload_known_extensions: 'false',
+    });
+    const connections: DuckDBConnection[] = [];
+    for (let count = 0; count < 2 + options.readConnections; count += 1) connections.push(await instance.connect());
+    const first = connections[0]!;
+    // Times in files are UTC whatever the machine's zone is; known only where the ICU extension is compiled in.
+    const zoned = await first.runAndReadAll(`SELECT 1 FROM duckdb_settings() WHERE name = 'TimeZone'`);
+    if (zoned.currentRowCount > 0) await first.run(`SET GLOBAL TimeZone = 'UTC'`);
+    await first.run(`SET GLOBAL parquet_metadata_cache = true`);
+    await first.run(`SET allowed_directories = [${quote(`${sealed}/`)}]`);
+    await first.run('SET enable_external_access = false');
+    await first.run('SET lock_configuration = true');
+    return new Session(instance, connections);
+  }
+
+  /** Runs a read on a connection of its own; waits for one where all are busy. */
+  async read<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    const connection = this.#idle.pop() ?? (await this.#wait());
+    try {
+      return await work(connection);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#idle.push(connection);
+      else next(connection);
+    }
+  }
+
+  close(): void {
+    for (const connection of [this.writer, this.background, ...this.#readers]) connection.closeSync();
+    this.#instance.closeSync();
+  }
+
+  #wait(): Promise<DuckDBConnection> {
+    if (this.#waiting.length >= READS_WAITING_MAX) {
+      throw new FieldlineError(
+        'OVERLOADED',
+        `${READS_WAITING_MAX} telemetry queries are waiting already; ask again later`,
+      );
+    }
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+}
+
+/** A text as an SQL literal. Only for paths that this package made. */
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** A whole number as an SQL literal; anything else is refused, so that no text gets into a statement. */
+export function integer(value: number): string {
+  if (!Number.isSafeInteger(value)) throw new FieldlineError('BAD_REQUEST', `${value} is not a whole number`);
+  return String(value);
+}
+
+/** Runs the work in one transaction; rolled back where it rejects. */
+export async function transaction<T>(connection: DuckDBConnection, work: () => Promise<T>): Promise<T> {
+  await connection.run('BEGIN');
+  let result: T;
+  try {
+    result = await work();
+    await connection.run('COMMIT');
+  } catch (error) {
+    // A failed COMMIT has rolled back by itself; a second ROLLBACK then fails, and the first error tells more.
+    await connection.run('ROLLBACK').catch(() => {});
+    throw error;
+  }
+  return result;
+}
+
+/** What DuckDB threw, as one of our errors. */
+export function storeError(what: string, error: unknown): FieldlineError {
+  if (error instanceof FieldlineError) return error;
+  const message = messageOf(error);
+  if (/no space left|disk quota|ENOSPC/i.test(message)) {
+    return new FieldlineError('DISK_FULL', `${what}: no space left on the device; make room and retry`, {
+      cause: error,
+    });
+  }
+  return new FieldlineError('UNAVAILABLE', `${what} failed: ${message}; retry, and check disk and memory`, {
+    cause: error,
+  });
+}
