@@ -79,7 +79,7 @@ async function run(variant: Variant, options: BenchOptions): Promise<BenchResult
     const readable = await stopProbe();
     const queries = await stopQueries();
     const usage = watch.stop();
-    const perSecond = total.acknowledged / total.seconds;
+    const perSecond = total.acknowledged / Math.max(options.seconds, total.seconds - total.drainSeconds);
     const samples = perSecond * variant.samplesPerMessage;
     const figures: Figure[] = [
       {

@@ -36,6 +36,8 @@ export interface GeneratorReport {
   readonly ackP95Ms: number;
   readonly ackP99Ms: number;
   readonly seconds: number;
+  /** After the load had ended: how long the last acknowledgements took. */
+  readonly drainSeconds: number;
   readonly cpuSeconds: number;
 }
 
@@ -274,6 +276,7 @@ async function run(options: GeneratorOptions): Promise<void> {
   const perConnection = options.messagesPerSecond / connections.length / 1000; // a millisecond
   const turnMs = options.burst / perConnection;
   let behind = 0;
+  let loadEnded = 0;
   let turn = 0;
   const report = (kind: 'second' | 'total'): GeneratorReport => {
     const cpu = process.cpuUsage(cpuStarted);
@@ -289,6 +292,7 @@ async function run(options: GeneratorOptions): Promise<void> {
       ackP95Ms: whole.quantile(0.95),
       ackP99Ms: whole.quantile(0.99),
       seconds: (performance.now() - started) / 1000,
+      drainSeconds: loadEnded === 0 ? 0 : (performance.now() - loadEnded) / 1000,
       cpuSeconds: (cpu.user + cpu.system) / 1e6,
     };
   };
@@ -315,7 +319,8 @@ async function run(options: GeneratorOptions): Promise<void> {
       }
     }, tickMs);
   });
-  const deadline = performance.now() + 10_000;
+  loadEnded = performance.now();
+  const deadline = loadEnded + 10_000;
   while (
     connections.some((connection) => connection.ready && connection.inFlight > 0) &&
     performance.now() < deadline

@@ -158,10 +158,13 @@ test('payloads that cannot be read are acknowledged, stored as dead letters with
   const codes = letters.map(({ code }) => code).reverse();
   for (const [index, [, code]] of cases.entries()) expect(codes[index]).toContain(code);
   expect(letters[0]).toMatchObject({ partial: true });
-  const { metrics } = await api.call<{ metrics: Record<string, { value: unknown }> }>(
-    'GET',
-    `telemetry/device/${device.id}/latest`,
-  );
+  const metrics = await eventually('the good metrics', async () => {
+    const latest = await api.call<{ metrics: Record<string, { value: unknown }> }>(
+      'GET',
+      `telemetry/device/${device.id}/latest`,
+    );
+    return latest.metrics.fine === undefined ? null : latest.metrics;
+  });
   expect([metrics.good?.value, metrics.m8999?.value, metrics.twice?.value, metrics.fine?.value]).toEqual([
     1, 8999, 2, 3,
   ]);
