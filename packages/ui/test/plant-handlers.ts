@@ -8,6 +8,7 @@ import {
   PERMISSIONS,
   type SeriesQuestion,
 } from '@fieldline/contract';
+import type { Body } from '@fieldline/contract/client';
 import { METRICS, makeDevices, makeEvents, ORGANIZATION_ID, SITES, uuid, valueAt } from './plant.ts';
 import { answerQuery } from './telemetry.ts';
 
@@ -19,8 +20,8 @@ const DEVICE_TOKEN = 'fld_9yQ2vT7mKx4LrB0nWc8JhZsE3aUgPd61';
 export interface Call {
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string>>;
-  // biome-ignore lint/suspicious/noExplicitAny: held against the contract's schema before a handler sees it
-  readonly body: any;
+  /** Held against the contract's schema before. */
+  readonly body: unknown;
   readonly cookie: string;
   readonly response: ServerResponse;
 }
@@ -97,7 +98,8 @@ function sessionHandlers(plant: Plant): Record<string, Handler> {
   };
   return {
     'auth.login': ({ body, response }) => {
-      if (body.email !== EMAIL || body.password !== PASSWORD) throw new Refusal(401, 'UNAUTHORIZED', 'not right');
+      const { email, password } = body as Body<'auth', 'login'>;
+      if (email !== EMAIL || password !== PASSWORD) throw new Refusal(401, 'UNAUTHORIZED', 'not right');
       return enter(response);
     },
     'auth.refresh': ({ cookie, response }) => {
@@ -140,13 +142,15 @@ function deviceHandlers(plant: Plant): Record<string, Handler> {
     },
     'devices.get': ({ params }) => find(params.deviceId),
     'devices.create': ({ body }) => {
-      const device: Device = { ...plant.devices[1]!, ...body, id: uuid(2, plant.devices.length), status: 'unknown' };
-      device.key = body.key ?? device.id;
+      const asked = body as Body<'devices', 'create'>;
+      const id = uuid(2, plant.devices.length);
+      const device: Device = { ...plant.devices[1]!, key: id, ...asked, id, status: 'unknown' };
       Object.assign(device, { lastSeen: null, statusSince: null });
       plant.devices.unshift(device);
       return { device, token: DEVICE_TOKEN, connect: connectInfo(device) };
     },
-    'devices.patch': ({ params, body: { version, ...change } }) => {
+    'devices.patch': ({ params, body }) => {
+      const { version, ...change } = body as Body<'devices', 'patch'>;
       const device = find(params.deviceId);
       if (version !== undefined && version !== device.version) throw new Refusal(409, 'CONFLICT', 'changed meanwhile');
       return Object.assign(device, change, { version: device.version + 1 });
@@ -190,9 +194,10 @@ function connectInfo(device: Device) {
 function telemetryHandlers(plant: Plant): Record<string, Handler> {
   return {
     'telemetry.query': ({ body }) => {
-      plant.questions.push(body);
+      const question = body as SeriesQuestion;
+      plant.questions.push(question);
       if (plant.storeIsDown) throw new Refusal(503, 'STORE_UNAVAILABLE', 'store: cannot be reached; try again');
-      return answerQuery(body, Date.now());
+      return answerQuery(question, Date.now());
     },
     'telemetry.latest': ({ params }) => {
       const now = Date.now() - 400;
@@ -261,10 +266,11 @@ function pipelineHandlers(plant: Plant): Record<string, Handler> {
       return letter;
     },
     'deadLetters.replay': ({ body }) => {
+      const { ids } = body as { ids: string[] };
       for (const letter of plant.letters) {
-        if (body.ids.includes(letter.id)) letter.replayedAt = new Date().toISOString();
+        if (ids.includes(letter.id)) letter.replayedAt = new Date().toISOString();
       }
-      return { replayed: body.ids.length, notFound: [] };
+      return { replayed: ids.length, notFound: [] };
     },
   };
 }
@@ -339,15 +345,12 @@ function makeKey(name: string, index: number, scopes: string[]): ApiKey {
 function settingsHandlers(plant: Plant): Record<string, Handler> {
   return {
     'organization.get': () => plant.organization,
-    'organization.patch': ({ body: { version: _version, ...change } }) =>
-      Object.assign(plant.organization, change, { version: plant.organization.version + 1 }),
+    'organization.patch': ({ body }) =>
+      Object.assign(plant.organization, body, { version: plant.organization.version + 1 }),
     'apiKeys.list': () => ({ items: plant.keys, total: plant.keys.length, limit: 1000, offset: 0 }),
     'apiKeys.create': ({ body }) => {
-      const apiKey = {
-        ...makeKey(body.name, plant.keys.length, body.scopes),
-        lastUsedAt: null,
-        expiresAt: body.expiresAt,
-      };
+      const { name, scopes, expiresAt = null } = body as Body<'apiKeys', 'create'>;
+      const apiKey = { ...makeKey(name, plant.keys.length, scopes), lastUsedAt: null, expiresAt };
       plant.keys.unshift(apiKey);
       return { apiKey, key: 'flk_2aB-7dJm0QxVw3uYt5RkZs8nEcLhPq' };
     },

@@ -1,4 +1,4 @@
-/** The metrics a device has sent, in their natural order. New ones appear within a few seconds. */
+/** The metrics a device has sent, numbers before switches, in their natural order. New ones appear within a few seconds. */
 import { useQuery } from '@tanstack/react-query';
 import { api } from './client.ts';
 
@@ -10,7 +10,11 @@ export function useMetrics(deviceId: string) {
     queryKey: ['device', deviceId, 'metrics'],
     queryFn: async ({ signal }) => {
       const { items } = await api.devices.metrics(deviceId, { signal });
-      return [...items].sort((left, right) => byName.compare(left.metricKey, right.metricKey));
+      const rank = { number: 0, boolean: 1, text: 2 };
+      return [...items].sort(
+        (left, right) =>
+          rank[left.valueKind] - rank[right.valueKind] || byName.compare(left.metricKey, right.metricKey),
+      );
     },
     refetchInterval: METRICS_REFRESH_MS,
   });

@@ -6,12 +6,12 @@ import 'uplot/dist/uPlot.min.css';
 import './chart.css';
 import { useMantineColorScheme } from '@mantine/core';
 import { type Ref, useEffect, useImperativeHandle, useMemo, useRef, useState } from 'react';
-import { formatValue } from '../format/number.ts';
+import { formatAtStep, formatValue } from '../format/number.ts';
 import { formatFull } from '../format/time.ts';
 import { displayUnit } from '../format/unit.ts';
 import { indexNearest } from './columns.ts';
 import { createLanePlot, type LanePlot, TIME_AXIS_PX, type TraceSource, VALUE_AXIS_PX } from './lane-plot.ts';
-import { groupIntoLanes, laneHeight } from './lanes.ts';
+import { groupIntoLanes, laneHeights } from './lanes.ts';
 import { attachPanZoom, type TimeSpan } from './pan-zoom.ts';
 
 export interface ChartTrace {
@@ -45,6 +45,7 @@ export function LaneStack({ traces, heightPx, label, ref, onSpan, onWidth }: Pro
   const scheme = useMantineColorScheme().colorScheme;
   const [systemDark, setSystemDark] = useState(0);
   const lanes = useMemo(() => groupIntoLanes(traces), [traces]);
+  const heights = heightsOf(lanes, heightPx);
   const drawing = useRef<Drawing | null>(null);
   const span = useRef<TimeSpan>({ from: 0, to: 1 });
   const callbacks = useRef({ onSpan, onWidth });
@@ -108,10 +109,10 @@ export function LaneStack({ traces, heightPx, label, ref, onSpan, onWidth }: Pro
     <div ref={box} className="fl-chart" role="img" aria-label={label} tabIndex={selectable ? 0 : -1}>
       {lanes.map((lane, index) => (
         <div className="fl-lane" key={lane.id}>
-          <div className="fl-lane-plot" style={{ minHeight: heightOf(index, lanes.length, heightPx) }}>
+          <div className="fl-lane-plot" style={{ minHeight: heights[index] }}>
             {lane.unit !== '' && <div className="fl-lane-unit">{displayUnit(lane.unit)}</div>}
           </div>
-          <div className="fl-lane-legend" style={{ maxHeight: heightOf(index, lanes.length, heightPx) - 12 }}>
+          <div className="fl-lane-legend" style={{ maxHeight: heights[index] }}>
             {lane.traces.map((trace) => (
               <div className="fl-trace" key={trace.metricKey} title={trace.metricKey}>
                 <span
@@ -133,8 +134,9 @@ export function LaneStack({ traces, heightPx, label, ref, onSpan, onWidth }: Pro
   );
 }
 
-function heightOf(index: number, laneCount: number, heightPx: number): number {
-  return laneHeight(laneCount, heightPx - TIME_AXIS_PX) + (index === laneCount - 1 ? TIME_AXIS_PX : 0);
+function heightsOf(lanes: Parameters<typeof laneHeights>[0], heightPx: number): number[] {
+  const heights = laneHeights(lanes, heightPx - TIME_AXIS_PX);
+  return heights.map((height, index) => (index === lanes.length - 1 ? height + TIME_AXIS_PX : height));
 }
 
 interface Drawing {
@@ -153,12 +155,14 @@ function createDrawing(
   const styles = getComputedStyle(document.documentElement);
   const color = (name: string): string => styles.getPropertyValue(name).trim();
   const syncKey = `chart-${Math.random()}`;
+  const heights = heightsOf(lanes, heightPx);
   const targets = box.querySelectorAll<HTMLElement>('.fl-lane-plot');
   const cursorText = box.querySelector<HTMLElement>('[data-cursor-time]')!;
   const values = lanes
-    .flatMap((lane) => lane.traces)
-    .map((trace) => ({
+    .flatMap((lane, index) => lane.traces.map((trace) => ({ trace, index })))
+    .map(({ trace, index }) => ({
       source: trace.source,
+      index,
       text: box.querySelector<HTMLElement>(`[data-value-of="${CSS.escape(trace.metricKey)}"]`)!,
     }));
   let cursorShare: number | null = null;
@@ -170,10 +174,12 @@ function createDrawing(
     if (!force && now - legendDrawnAt < LEGEND_INTERVAL_MS) return;
     legendDrawnAt = now;
     const time = cursorShare === null ? null : range.from + cursorShare * (range.to - range.from);
-    for (const { source, text } of values) {
+    for (const { source, index: lane, text } of values) {
       const { columns } = source;
+      const step = plots[lane]?.valueStep() ?? 0;
       const index = time === null ? columns.end - 1 : indexNearest(columns, time);
-      setText(text, index < columns.start ? '–' : formatValue(columns.values[index]!));
+      const value = index < columns.start ? Number.NaN : columns.values[index]!;
+      setText(text, step === 0 || Number.isNaN(value) ? formatValue(value) : formatAtStep(value, step));
     }
     setText(cursorText, time === null ? '' : formatFull(time));
   };
@@ -181,7 +187,7 @@ function createDrawing(
     createLanePlot(
       {
         width,
-        height: heightOf(index, lanes.length, heightPx),
+        height: heights[index]!,
         traces: lane.traces.map((trace) => ({
           source: trace.source,
           color: color(`--fl-series-${trace.color % SERIES_COLORS}`),

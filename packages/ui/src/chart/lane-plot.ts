@@ -35,11 +35,13 @@ export interface LaneOptions {
 }
 
 export const VALUE_AXIS_PX = 58;
-export const TIME_AXIS_PX = 30;
+export const TIME_AXIS_PX = 42;
 const NO_DATA_TIMES = [0, 8e12];
 
 export interface LanePlot {
   readonly plot: uPlot;
+  /** A step of the value axis that is worth telling apart: a 500th of what is shown, as a power of ten. */
+  valueStep(): number;
   draw(from: number, to: number): void;
   resize(width: number, height: number): void;
   destroy(): void;
@@ -88,6 +90,7 @@ export function createLanePlot(options: LaneOptions, target: HTMLElement): LaneP
   );
   return {
     plot,
+    valueStep: () => (held === null ? 0 : 10 ** Math.floor(Math.log10((held.high - held.low) / 200))),
     draw: (from, to) => {
       view.from = from;
       view.to = to;

@@ -25,7 +25,22 @@ export function groupIntoLanes<T extends TraceInfo>(traces: readonly T[]): Lane<
   return [...lanes.values()];
 }
 
-/** Height of each lane in pixels: the given height shared out, but never too flat to read. */
-export function laneHeight(laneCount: number, heightPx: number, laneHeightMin = 84): number {
-  return Math.max(laneHeightMin, Math.floor(heightPx / Math.max(1, laneCount)));
+const LANE_HEIGHT_MIN_PX = 84;
+const LEGEND_LINE_PX = 22;
+const LEGEND_MARGIN_PX = 16;
+
+/**
+ * Heights of the lanes in pixels: the given height shared out, lanes with several traces taller. Never too flat to read or
+ * for its legend, so together they may be higher than asked.
+ */
+export function laneHeights(lanes: readonly Pick<Lane, 'traces'>[], heightPx: number): number[] {
+  const weights = lanes.map((lane) => 1 + Math.min(1, (lane.traces.length - 1) / 5));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return lanes.map((lane, index) =>
+    Math.max(
+      LANE_HEIGHT_MIN_PX,
+      lane.traces.length * LEGEND_LINE_PX + LEGEND_MARGIN_PX,
+      Math.floor((heightPx * weights[index]!) / total),
+    ),
+  );
 }

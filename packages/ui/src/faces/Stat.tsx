@@ -40,12 +40,12 @@ export function Sparkline({ values }: { readonly values: readonly number[] }) {
   );
 }
 
-const POINTS_SHOWN = 150;
+const POINTS_SHOWN_MIN = 30;
 
 /** "x,y x,y …" with zero at the bottom, so that a small wobble does not look like a storm. */
 export function sparkPoints(values: readonly number[], width: number, height: number): string {
   const top = Math.max(...values, 1e-9);
-  const step = width / (POINTS_SHOWN - 1);
+  const step = width / (Math.max(POINTS_SHOWN_MIN, values.length) - 1);
   const first = width - (values.length - 1) * step;
   return values
     .map(

@@ -11,7 +11,7 @@ interface Props {
 
 export function TokenOnce({ token, note = t.token.once, label = t.token.title }: Props) {
   return (
-    <div style={{ display: 'grid', gap: 8 }}>
+    <div style={{ display: 'grid', gap: 8, gridTemplateColumns: 'minmax(0, 1fr)' }}>
       <div className="fl-stale-bar" style={{ borderRadius: 6 }}>
         <KeyRound size={15} aria-hidden style={{ flex: 'none' }} />
         {note}

@@ -33,9 +33,20 @@ export function formatValue(value: number | string | null | undefined): string {
 
 /** A value beside others of one axis: decimals follow from the axis' step, so that digits stay in column. */
 export function formatAtStep(value: number, step: number): string {
-  const decimals = step > 0 ? Math.min(8, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9))) : 0;
+  const decimals = decimalsOf(step);
   if (Math.abs(value) >= 1e6) return compact.format(value);
   return value.toLocaleString('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
+const DECIMALS_MAX = 8;
+
+/** Decimals with which steps are told apart: 2.5 → 1, 0.05 → 2, 10 → 0. */
+function decimalsOf(step: number): number {
+  for (let decimals = 0; decimals < DECIMALS_MAX; decimals += 1) {
+    const scaled = step * 10 ** decimals;
+    if (scaled >= 1 && Math.abs(scaled - Math.round(scaled)) < 1e-6) return decimals;
+  }
+  return step > 0 ? DECIMALS_MAX : 0;
 }
 
 /** 1536 → "1.5 KB" (powers of 1,024). */

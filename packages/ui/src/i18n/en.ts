@@ -52,7 +52,7 @@ export const en = {
   },
   login: {
     title: 'Sign in',
-    subtitle: 'Telemetry of your plant, robots and machines',
+    subtitle: 'Data Navigator',
     email: 'E-mail',
     password: 'Password',
     submit: 'Sign in',
@@ -78,6 +78,7 @@ export const en = {
     fleet: 'Devices',
     ingest: 'Samples stored',
     messages: 'Messages stored',
+    ingestNote: (rate: string) => `in ${rate} messages/s`,
     lag: 'Waiting to be stored',
     lagNone: 'Nothing waits',
     lagAge: (age: string) => `oldest ${age}`,
@@ -142,8 +143,8 @@ export const en = {
   device: {
     tabs: { live: 'Live', history: 'History', connect: 'Connect', events: 'Events', settings: 'Settings' },
     tabsLabel: 'Device',
-    since: (age: string) => `since ${age}`,
-    seen: (age: string) => `last seen ${age}`,
+    since: 'since',
+    seen: 'last seen',
     notFound: 'No such device',
     notFoundHint: 'It may have been deleted, or it belongs to a site that you cannot see.',
     back: 'All devices',

@@ -65,7 +65,16 @@ export function DevicePage() {
           <div className="fl-device-status fl-live-data">
             <StatusDot status={device.status} />
             <span className="fl-faint fl-number">
-              <Time at={device.status === 'online' ? device.statusSince : device.lastSeen} never="" />
+              {device.status === 'online' && device.statusSince !== null && (
+                <>
+                  {t.device.since} <Time at={device.statusSince} as="clock" />
+                </>
+              )}
+              {device.status === 'offline' && device.lastSeen !== null && (
+                <>
+                  {t.device.seen} <Time at={device.lastSeen} />
+                </>
+              )}
             </span>
           </div>
         )

@@ -14,7 +14,7 @@ export function OverviewPage() {
     <Page title={t.overview.title}>
       <div className="fl-overview-stats">
         <FleetStat />
-        {mayPipeline && <PipelineStats />}
+        {mayPipeline && <PipelineStats brief />}
       </div>
       <div className="fl-columns" data-wide-first="true">
         {mayEvents && <RecentEvents />}

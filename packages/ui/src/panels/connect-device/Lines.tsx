@@ -8,7 +8,7 @@ import { type ConnectInfo, LANGUAGES, type Language, linesOf } from './panel-sta
 export function ConnectLines({ connect, token }: { readonly connect: ConnectInfo; readonly token?: string }) {
   const [language, setLanguage] = useState<Language>('mosquitto');
   return (
-    <div style={{ display: 'grid', gap: 10 }}>
+    <div style={{ display: 'grid', gap: 10, gridTemplateColumns: 'minmax(0, 1fr)' }}>
       <SegmentedControl
         size="xs"
         style={{ justifySelf: 'start' }}

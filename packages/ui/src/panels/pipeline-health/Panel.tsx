@@ -11,7 +11,8 @@ import { formatBytes, formatCompact, formatCount, formatRate, formatSeconds } fr
 import { t } from '../../i18n/index.ts';
 import { breakerTone, bytesPerSample, lagTone } from './panel-state.ts';
 
-export function PipelineStats() {
+/** `brief` leaves out what the start page has no room for. */
+export function PipelineStats({ brief = false }: { readonly brief?: boolean }) {
   const pipeline = usePipeline();
   return (
     <Faces query={pipeline} rows={3}>
@@ -21,16 +22,22 @@ export function PipelineStats() {
             label={t.overview.ingest}
             value={formatRate(health.rates.samplesPerSecond)}
             unit={t.common.perSecond}
-            note={t.pipeline.totals(formatCompact(health.totals.samples))}
+            note={
+              brief
+                ? t.overview.ingestNote(formatRate(health.rates.recordsPerSecond))
+                : t.pipeline.totals(formatCompact(health.totals.samples))
+            }
             trail={trail.map((point) => point.samples)}
           />
-          <Stat
-            label={t.overview.messages}
-            value={formatRate(health.rates.recordsPerSecond)}
-            unit={t.common.perSecond}
-            note={t.pipeline.totals(formatCompact(health.totals.records))}
-            trail={trail.map((point) => point.records)}
-          />
+          {!brief && (
+            <Stat
+              label={t.overview.messages}
+              value={formatRate(health.rates.recordsPerSecond)}
+              unit={t.common.perSecond}
+              note={t.pipeline.totals(formatCompact(health.totals.records))}
+              trail={trail.map((point) => point.records)}
+            />
+          )}
           <Stat
             label={t.pipeline.lag}
             value={formatCompact(health.lag.records)}
