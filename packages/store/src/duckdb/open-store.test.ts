@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ManualClock } from '@fieldline/kit';
 import { testStore } from '../conformance.ts';
 import type { RetentionSettings, TelemetryStore } from '../store.ts';
 import { type DuckdbStoreOptions, openDuckdbStore } from './open-store.ts';
@@ -18,6 +19,7 @@ testStore('duckdb', {
     const dir = await mkdtemp(join(tmpdir(), 'fieldline-store-'));
     return open({
       dir,
+      clock: new ManualClock(0),
       retention,
       sealAfterMs: 0,
       compactAfterMs: 0,
