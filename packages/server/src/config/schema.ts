@@ -100,7 +100,10 @@ export const ConfigSchema = section('Fieldline', {
   catalog: section('Organisations, users, devices, series and settings.', {
     adapter: choice(['pglite', 'postgres'] as const, 'pglite', "'pglite' is PostgreSQL inside the process."),
     url: text('', "Where adapter is 'postgres': postgres://user:password@host:5432/database."),
-    migrationUrl: text('', "Where adapter is 'postgres': the owner's URL for migrations; empty = the same as url."),
+    migrationUrl: text(
+      '',
+      "Where adapter is 'postgres': the owner's URL for migrations; empty = the schema is up to date already.",
+    ),
     secretKey: text('', 'Key (32 bytes, base64) that encrypts secrets at rest; empty = a key file in the data folder.'),
   }),
   api: section('REST, Socket.IO and the web UI.', {

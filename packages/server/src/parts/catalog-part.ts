@@ -12,7 +12,7 @@ export async function startCatalog(of: Installation): Promise<void> {
       : {
           adapter: 'postgres',
           url: config.catalog.url,
-          migrationUrl: config.catalog.migrationUrl || config.catalog.url,
+          ...(config.catalog.migrationUrl !== '' && { migrationUrl: config.catalog.migrationUrl }),
         }),
     secretKey: secretKey(config),
     seriesPerSubjectMax: config.pipeline.seriesPerDeviceMax,
