@@ -36,7 +36,7 @@ export function temporaryFolder(name: string): { path: string; remove: () => voi
 
 /** Starts `fieldline start` and resolves when it says that it is ready; rejects with its output where it ends before. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const child = spawn(process.execPath, [COMMAND_LINE, 'start'], {
+  const child = spawn(process.execPath, ['--max-semi-space-size=8', COMMAND_LINE, 'start'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,

@@ -13,6 +13,7 @@ export async function startLog(of: Installation): Promise<void> {
     name: 'broker',
     file: './broker-thread.ts',
     data: { config: of.config, directory: of.directorySnapshot } satisfies BrokerThreadData,
+    youngGenerationMb: 48,
     onFailure: (error) => of.onFailure('log', error),
   });
   of.brokerThread = thread;

@@ -32,6 +32,7 @@ export async function startPipeline(of: Installation): Promise<void> {
     } satisfies PipelineThreadData,
     transfer: [logPort, gate.port2],
     startTimeoutMs: START_TIMEOUT_MS,
+    youngGenerationMb: 96,
     onFailure: (error) => of.onFailure('pipeline', error),
   });
   of.pipelineThread = thread;

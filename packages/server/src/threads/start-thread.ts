@@ -14,6 +14,8 @@ export interface ThreadOptions {
   readonly file: string;
   readonly data: object;
   readonly transfer?: readonly Transferable[];
+  /** Young generation of the thread's heap, MB: more for threads with much short-lived data. */
+  readonly youngGenerationMb: number;
   /** How long the thread may take until it says that it is ready. */
   readonly startTimeoutMs?: number;
   onFailure(error: Error): void;
@@ -31,6 +33,7 @@ export async function startThread<Host>(options: ThreadOptions): Promise<Thread<
   const worker = new Worker(new URL(options.file, import.meta.url), {
     name: options.name,
     workerData: options.data,
+    resourceLimits: { maxYoungGenerationSizeMb: options.youngGenerationMb },
     transferList: [...(options.transfer ?? [])],
   });
   worker.setMaxListeners(50);
