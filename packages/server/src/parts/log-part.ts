@@ -12,16 +12,17 @@ export async function startLog(of: Installation): Promise<void> {
   const thread = await startThread<BrokerHost>({
     name: 'broker',
     file: './broker-thread.ts',
-    data: { config: of.config, directory: of.directorySnapshot } satisfies BrokerThreadData,
+    data: { config: of.config, directory: { ...of.directorySnapshot, series: [] } } satisfies BrokerThreadData,
     youngGenerationMb: 48,
     onFailure: (error) => of.onFailure('log', error),
   });
   of.brokerThread = thread;
   of.endings.push(
-    of.catalog.system.directory.watch(
-      of.directorySnapshot.version,
-      (changes) => void thread.host.applyDirectory(changes),
-    ),
+    of.catalog.system.directory.watch(of.directorySnapshot.version, (changes) => {
+      // The broker knows devices and mappings, not series: those come by the thousand and would empty its routes for nothing.
+      const concerning = changes.filter(({ kind }) => kind !== 'series');
+      if (concerning.length > 0) void thread.host.applyDirectory(concerning);
+    }),
   );
   of.sharedLog = thread.handover as SharedLog;
   of.logHost = remote<LogHost>(portToLog(of));
