@@ -7,7 +7,7 @@
  *   source_time         TIMESTAMP  microseconds, UTC; sorted second
  *   received_delay      INT64      received time − source time, in units of received_delay_unit microseconds
  *   received_delay_unit INT32      1000 where every delay of the series is whole milliseconds, else 1
- *   value               DOUBLE     where the series is not decimal
+ *   value               DOUBLE     where the series is not decimal (and for −0)
  *   value_scaled        INT64      where it is: the value is value_scaled / value_divisor
  *   value_divisor       INT32      1, 10, … 1,000,000; the same for a series in one file
  *   quality             INT32      OPC quality byte
@@ -87,9 +87,7 @@ export async function writeParquet(
 function encodingsSql(samples: string): string {
   const fits = (divisor: number): string => {
     const rounded = divisor === 1 ? 'round(value)' : `round(value * ${divisor}) / ${divisor}`;
-    // −0 equals 0 but is not the same double, and an integer has no −0
-    return `bool_and(isnan(value) OR (abs(value) < ${SCALED_MAX / divisor} AND ${rounded} = value
-      AND NOT (value = 0 AND signbit(value))))`;
+    return `bool_and(isnan(value) OR (abs(value) < ${SCALED_MAX / divisor} AND ${rounded} = value))`;
   };
   const divisor = DIVISORS.map((each) => `WHEN ${fits(each)} THEN ${each}`).join(' ');
   return `SELECT series_id, (CASE ${divisor} END)::INTEGER AS divisor,
@@ -98,10 +96,12 @@ function encodingsSql(samples: string): string {
 }
 
 function encodedSql(samples: string): string {
+  // −0 equals 0 but is not the same double, and an integer has no −0: such a row alone is a double.
+  const minusZero = '(s.value = 0 AND signbit(s.value))';
   return `SELECT s.series_id AS series_id, make_timestamp(s.source_time)::TIMESTAMPTZ AS source_time,
     (s.received_time - s.source_time) // e.delay_unit AS received_delay, e.delay_unit AS received_delay_unit,
-    CASE WHEN e.divisor IS NULL AND NOT isnan(s.value) THEN s.value END AS value,
-    CASE WHEN e.divisor IS NOT NULL AND NOT isnan(s.value) THEN round(s.value * e.divisor)::BIGINT END AS value_scaled,
+    CASE WHEN NOT isnan(s.value) AND (e.divisor IS NULL OR ${minusZero}) THEN s.value END AS value,
+    CASE WHEN NOT isnan(s.value) AND e.divisor IS NOT NULL AND NOT ${minusZero} THEN round(s.value * e.divisor)::BIGINT END AS value_scaled,
     coalesce(e.divisor, 1) AS value_divisor, s.quality::INTEGER AS quality, s.version AS version, s.text AS text
     FROM (${samples}) AS s JOIN encodings AS e USING (series_id) ORDER BY s.series_id, s.source_time`;
 }
