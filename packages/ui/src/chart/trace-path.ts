@@ -1,6 +1,6 @@
 /**
  * From columns to a line on the screen. Where samples are denser than pixels each pixel column gets its first, lowest,
- * highest and last value: no peak is lost and the cost is bounded by the width. Pure: the sink is a Path2D or a test.
+ * and highest value: no peak is lost and the cost is bounded by the width. Pure: the sink is a canvas or a test.
  */
 import { type Columns, indexAtOrAfter } from './columns.ts';
 
@@ -21,48 +21,50 @@ export interface Viewport {
   readonly height: number;
 }
 
-/** Draws the line of values. Returns how many points lie in view. */
-export function tracePath(columns: Columns, view: Viewport, sink: PathSink): number {
+/** Samples a pixel from which columns of pixels are drawn instead of samples. */
+const DENSE = 1.5;
+
+/** Whether samples are so dense that pixel columns are drawn: then a hairline is enough, and much cheaper. */
+export function isDense(columns: Columns, view: Viewport): boolean {
+  return indexAtOrAfter(columns, view.to) - indexAtOrAfter(columns, view.from) > view.width * DENSE;
+}
+
+/** Draws the line of values. */
+export function tracePath(columns: Columns, view: Viewport, sink: PathSink): void {
   const { times, values, gapMs } = columns;
   const first = Math.max(columns.start, indexAtOrAfter(columns, view.from) - 1);
   const last = Math.min(columns.end, indexAtOrAfter(columns, view.to) + 1);
   const scaleX = view.width / (view.to - view.from);
   const scaleY = view.height / (view.high - view.low);
   const base = view.top + view.height;
+  const dense = isDense(columns, view);
   let pen = false; // Whether there is a point to draw from.
   let column = Number.NaN;
-  let lowest = 0;
+  let lowest = 0; // Of the column, in pixels; the pen stands at one of the two or between them.
   let highest = 0;
-  let columnLast = 0;
+  let penY = 0;
   let timeBefore = 0;
-  const flush = (): void => {
-    // The column's extent, then back to where the line goes on.
-    if (lowest !== highest) {
-      sink.lineTo(column, lowest);
-      sink.lineTo(column, highest);
-      sink.lineTo(column, columnLast);
-    }
-  };
   for (let index = first; index < last; index += 1) {
     const value = values[index]!;
     const time = times[index]!;
-    if (Number.isNaN(value) || (pen && time - timeBefore > gapMs)) {
-      if (pen) flush();
+    const isNone = Number.isNaN(value);
+    if (isNone || (pen && time - timeBefore > gapMs)) {
+      if (pen) penY = drawColumn(sink, column, lowest, highest, penY);
       pen = false;
       column = Number.NaN;
-      if (Number.isNaN(value)) continue;
+      if (isNone) continue;
     }
-    const x = Math.round((view.left + (time - view.from) * scaleX) * 2) / 2;
+    const exactX = view.left + (time - view.from) * scaleX;
+    const x = dense ? Math.round(exactX) : exactX;
     const y = base - (value - view.low) * scaleY;
     timeBefore = time;
     if (x === column) {
       if (y < lowest) lowest = y;
       if (y > highest) highest = y;
-      columnLast = y;
       continue;
     }
     if (pen) {
-      flush();
+      penY = drawColumn(sink, column, lowest, highest, penY);
       sink.lineTo(x, y);
     } else {
       sink.moveTo(x, y);
@@ -70,10 +72,19 @@ export function tracePath(columns: Columns, view: Viewport, sink: PathSink): num
     }
     pen = true;
     column = x;
-    lowest = highest = columnLast = y;
+    penY = lowest = highest = y;
   }
-  if (pen) flush();
-  return last - first;
+  if (pen) drawColumn(sink, column, lowest, highest, penY);
+}
+
+/** Draws the extent of a pixel column, the nearer end first. Returns where the pen stands then. */
+function drawColumn(sink: PathSink, x: number, lowest: number, highest: number, penY: number): number {
+  if (lowest === highest) return penY;
+  const nearer = penY - lowest < highest - penY ? lowest : highest;
+  const further = nearer === lowest ? highest : lowest;
+  if (nearer !== penY) sink.lineTo(x, nearer);
+  sink.lineTo(x, further);
+  return further;
 }
 
 /** Draws the outline of the envelope, piece by piece between gaps; to be filled. Nothing for samples. */

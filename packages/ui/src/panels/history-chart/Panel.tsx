@@ -6,6 +6,7 @@ import { useMetrics } from '../../api/use-metrics.ts';
 import { type ChartHandle, type ChartTrace, LaneStack } from '../../chart/LaneStack.tsx';
 import { MetricPicker } from '../../chart/MetricPicker.tsx';
 import { panSpan, type TimeSpan, zoomSpan } from '../../chart/pan-zoom.ts';
+import { useChartHeight } from '../../chart/use-chart-height.ts';
 import { EmptyFace, ErrorFace } from '../../faces/Face.tsx';
 import { Faces, StaleBar } from '../../faces/Faces.tsx';
 import { Panel } from '../../faces/Panel.tsx';
@@ -30,7 +31,7 @@ interface Props {
   readonly onSearch: (search: HistorySearch) => void;
 }
 
-const CHART_HEIGHT_PX = 520;
+const BESIDE_CHART_PX = 280;
 const FOLLOW_INTERVAL_MS = 15_000;
 const EMPTY_COLUMNS = { times: new Float64Array(0), values: new Float64Array(0), start: 0, end: 0, gapMs: 0 };
 
@@ -135,6 +136,7 @@ interface ChartProps {
 
 function Chart({ deviceId, chosen, units, span, onSpan }: ChartProps) {
   const chart = useRef<ChartHandle>(null);
+  const heightPx = useChartHeight(BESIDE_CHART_PX);
   const [widthPx, setWidthPx] = useState(0);
   const history = useHistory(deviceId, chosen, span, widthPx);
   const traceKey = chosen.map((key) => `${key}\u0000${units.get(key) ?? ''}`).join('\n');
@@ -157,7 +159,7 @@ function Chart({ deviceId, chosen, units, span, onSpan }: ChartProps) {
       trace.source.columns = series === undefined ? EMPTY_COLUMNS : columnsOf(series, data!.aggregation);
     }
     chart.current?.draw(span.from, span.to);
-  }, [data, traces, span.from, span.to, widthPx]);
+  }, [data, traces, span.from, span.to, widthPx, heightPx]);
 
   const isEmpty = data !== undefined && !history.isBehind && data.series.every((one) => one.timestamps.length === 0);
   if (history.isError && data === undefined) {
@@ -169,7 +171,7 @@ function Chart({ deviceId, chosen, units, span, onSpan }: ChartProps) {
       <LaneStack
         ref={chart}
         traces={traces}
-        heightPx={CHART_HEIGHT_PX}
+        heightPx={heightPx}
         label={t.history.chartLabel(chosen.join(', '))}
         onSpan={onSpan}
         onWidth={setWidthPx}

@@ -5,6 +5,7 @@ import { type RefObject, useEffect, useMemo, useRef, useState } from 'react';
 import { useMetrics } from '../../api/use-metrics.ts';
 import { type ChartHandle, type ChartTrace, LaneStack } from '../../chart/LaneStack.tsx';
 import { MetricPicker } from '../../chart/MetricPicker.tsx';
+import { useChartHeight } from '../../chart/use-chart-height.ts';
 import { EmptyFace } from '../../faces/Face.tsx';
 import { Faces } from '../../faces/Faces.tsx';
 import { Panel } from '../../faces/Panel.tsx';
@@ -20,7 +21,7 @@ interface Props {
   readonly onSearch: (search: LiveSearch) => void;
 }
 
-const CHART_HEIGHT_PX = 460;
+const BESIDE_CHART_PX = 250;
 const WINDOW_DEFAULT_S = 60;
 
 export function LiveChart({ deviceId, isOnline, search, onSearch }: Props) {
@@ -90,6 +91,7 @@ interface ChartProps {
 function Chart({ deviceId, chosen, units, windowMs, paused }: ChartProps) {
   const samples = useLiveSamples(deviceId, chosen, windowMs);
   const chart = useRef<ChartHandle>(null);
+  const heightPx = useChartHeight(BESIDE_CHART_PX);
   const { status } = useLiveState();
   const traceKey = chosen.map((key) => `${key}\u0000${units.get(key) ?? ''}`).join('\n');
   // biome-ignore lint/correctness/useExhaustiveDependencies: traceKey says what matters of chosen and units
@@ -104,9 +106,7 @@ function Chart({ deviceId, chosen, units, windowMs, paused }: ChartProps) {
     [traceKey, samples],
   );
   useFrameLoop(chart, samples, windowMs, paused || status === 'lost');
-  return (
-    <LaneStack ref={chart} traces={traces} heightPx={CHART_HEIGHT_PX} label={t.live.chartLabel(chosen.join(', '))} />
-  );
+  return <LaneStack ref={chart} traces={traces} heightPx={heightPx} label={t.live.chartLabel(chosen.join(', '))} />;
 }
 
 const CALM_INTERVAL_MS = 1000;
