@@ -107,7 +107,7 @@ describe('devices', () => {
     await page.getByLabel('Key', { exact: true }).fill('test-press');
     await page.getByRole('button', { name: 'Create device' }).click();
     const token = (await page.getByLabel('Token', { exact: true }).textContent())!;
-    expect(await page.getByLabel('mosquitto_pub', { exact: true }).textContent()).toContain(token);
+    expect(await page.getByRole('region', { name: 'mosquitto_pub' }).textContent()).toContain(token);
     await page.getByRole('button', { name: 'Open device' }).click();
     await page.getByRole('heading', { name: 'Test press' }).waitFor();
     expect(await page.content()).not.toContain(token);
@@ -196,7 +196,7 @@ describe('the other pages', () => {
     await page.getByRole('button', { name: 'Close', exact: true }).last().click();
     await page.getByRole('link', { name: 'Organization' }).click();
     await page.getByRole('switch').click({ force: true });
-    await page.getByText('Saved').waitFor();
+    await page.getByText('Saved', { exact: true }).waitFor();
     expect(server.plant.organization.autoRegistration).toBe(true);
   });
 
