@@ -1,6 +1,6 @@
 /**
  * A circuit breaker for writes: after some failures in a row it opens, and only a probe now and then goes through until one
- * succeeds. It decides nothing by itself; the runner asks and tells.
+ * succeeds. It decides nothing by itself; the writers of all partitions tell it, and it tells health and metrics.
  */
 import type { Micros } from '@fieldline/model';
 
@@ -10,7 +10,8 @@ export class CircuitBreaker {
   state: BreakerState = 'closed';
   since: Micros | null = null;
   reason: string | null = null;
-  #failures = 0;
+  /** Failures in a row by partition. */
+  readonly #failures = new Map<number, number>();
   readonly #failuresMax: number;
 
   constructor(failuresMax: number) {
@@ -18,10 +19,11 @@ export class CircuitBreaker {
   }
 
   /** A write has failed. */
-  failed(reason: string, now: Micros): void {
-    this.#failures += 1;
+  failed(partition: number, reason: string, now: Micros): void {
+    const failures = (this.#failures.get(partition) ?? 0) + 1;
+    this.#failures.set(partition, failures);
     this.reason = reason;
-    if (this.#failures < this.#failuresMax) return;
+    if (failures < this.#failuresMax) return;
     if (this.state === 'closed') this.since = now;
     this.state = 'open';
   }
@@ -31,8 +33,9 @@ export class CircuitBreaker {
     if (this.state === 'open') this.state = 'half-open';
   }
 
-  succeeded(): void {
-    this.#failures = 0;
+  /** A write went through. The breaker closes when no partition is in trouble any more. */
+  succeeded(partition: number): void {
+    if (!this.#failures.delete(partition) || this.#failures.size > 0) return;
     this.state = 'closed';
     this.since = null;
     this.reason = null;

@@ -8,30 +8,23 @@ import type { DeviceState, SeriesState } from './series-state.ts';
 import type { Work } from './work.ts';
 
 export class LiveFanOut {
-  #interest: LiveInterest = { devices: [], sites: [], organizations: [] };
   #devices = new Set<string>();
   #sites = new Set<string>();
   #organizations = new Set<string>();
   #anyone = false;
   readonly #samplesMax: number;
   readonly #changed = new Set<DeviceState>();
-  readonly #toldAt = new Map<SeriesState, number>();
 
   constructor(samplesMax: number) {
     this.#samplesMax = samplesMax;
   }
 
   setInterest(interest: LiveInterest, known: Iterable<DeviceState>): void {
-    this.#interest = interest;
     this.#devices = new Set(interest.devices);
     this.#sites = new Set(interest.sites);
     this.#organizations = new Set(interest.organizations);
     this.#anyone = this.#devices.size + this.#sites.size + this.#organizations.size > 0;
     for (const state of known) this.look(state);
-  }
-
-  get interest(): LiveInterest {
-    return this.#interest;
   }
 
   /** Works out whether somebody looks at this device. */
@@ -55,12 +48,12 @@ export class LiveFanOut {
     if (rows.size === 0) return [];
     for (let row = 0; row < work.decoded.count; row++) {
       if (work.series[row] === null) continue;
-      const { device } = work.routeOf(work.decoded.recordIndex[row]!);
-      rows.get(device!)?.push(row);
+      const device = work.routeOf(work.decoded.recordIndex[row]!).device!;
+      if (device.interest === 'all') rows.get(device)!.push(row);
     }
     return [...rows]
       .filter(([, of]) => of.length > 0)
-      .map(([device, of]) => frameOf(device, work, thinned(of, this.#samplesMax)));
+      .map(([device, of]) => frameOf(device, work, of, this.#samplesMax));
   }
 
   /** Newest values of the devices that have sent something since the last call. */
@@ -68,19 +61,17 @@ export class LiveFanOut {
     const frames: LiveFrame[] = [];
     for (const device of this.#changed) {
       if (device.interest !== 'latest') continue;
-      const changed = [...device.series.values()].filter(
-        (series) => Number.isFinite(series.newestTime) && this.#toldAt.get(series) !== series.newestTime,
-      );
-      for (const series of changed) this.#toldAt.set(series, series.newestTime);
+      const changed = [...device.series.values()].filter(({ isNews }) => isNews);
+      for (const series of changed) series.isNews = false;
       if (changed.length > 0) frames.push(latestFrame(device, changed));
     }
     this.#changed.clear();
-    if (!this.#anyone) this.#toldAt.clear();
     return frames;
   }
 }
 
-function frameOf(state: DeviceState, work: Work, rows: readonly number[]): LiveFrame {
+function frameOf(state: DeviceState, work: Work, all: readonly number[], samplesMax: number): LiveFrame {
+  const rows = thinned(all, samplesMax);
   const { decoded } = work;
   const keys = new Map<string, number>();
   const texts = new Map<number, string>();
@@ -100,6 +91,7 @@ function frameOf(state: DeviceState, work: Work, rows: readonly number[]): LiveF
     value: rows.map((row) => decoded.value[row]!),
     quality: rows.map((row) => decoded.quality[row]!),
     texts: texts.size === 0 ? null : texts,
+    leftOut: all.length - rows.length,
   };
 }
 
@@ -115,6 +107,7 @@ function latestFrame(state: DeviceState, series: readonly SeriesState[]): LiveFr
     value: series.map(({ newestValue }) => newestValue),
     quality: series.map(({ newestQuality }) => newestQuality),
     texts: texts.size === 0 ? null : texts,
+    leftOut: 0,
   };
 }
 

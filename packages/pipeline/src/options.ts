@@ -4,6 +4,7 @@ import type { Clock, Logger, Metrics } from '@fieldline/kit';
 import type {
   DirectoryCache,
   DirectoryDevice,
+  DirtyRange,
   LoggedBatch,
   Micros,
   Position,
@@ -71,6 +72,8 @@ export interface LiveFrame {
   readonly value: readonly number[];
   readonly quality: readonly number[];
   readonly texts: ReadonlyMap<number, string> | null;
+  /** Samples that are not in the frame because it would have more than liveSamplesMax. */
+  readonly leftOut: number;
 }
 
 export interface PipelineSettings {
@@ -93,15 +96,20 @@ export interface PipelineSettings {
 export interface PipelineOptions {
   readonly source: RawSource;
   readonly sink: SampleSink;
-  /** Kept current by whoever made the pipeline; directoryChanged() tells of a change. */
+  /** A snapshot; from then on the pipeline alone changes it, by applyDirectory(). */
   readonly directory: DirectoryCache;
-  /** At most 10,000 requests a call. May fail for a while: it is tried again. */
+  /** At most 10,000 requests a call. May fail for a while: it is tried again. A refusal (4xx) makes dead letters. */
   registerSeries(requests: readonly SeriesRequest[]): Promise<SeriesRegistration>;
-  /** Asked only where the organisation registers devices automatically. */
+  /** Asked only where the organisation registers devices automatically. A refusal (4xx) makes dead letters. */
   registerDevice(organizationId: string, key: string, gatewayId: string | null): Promise<DirectoryDevice>;
   /** Resolves when the dead letters are durable. */
   appendDeadLetters(batch: RawBatch): Promise<unknown>;
   onLive?(frames: readonly LiveFrame[]): void;
+  /**
+   * Spans of source time (both ends included) of series that got late or corrected samples. Told before they are stored and,
+   * after a crash, told again. What is awaited here holds up the transaction; failures are tried again.
+   */
+  onDirty?(ranges: readonly DirtyRange[]): Promise<void> | void;
   /** Devices that were heard of since the last call, about once a second. */
   onLastSeen?(deviceIds: readonly string[], times: readonly Micros[]): void;
   readonly settings?: Partial<PipelineSettings>;

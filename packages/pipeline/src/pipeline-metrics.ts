@@ -5,10 +5,12 @@ import type { CircuitBreaker } from './circuit-breaker.ts';
 export class PipelineMetrics {
   records = 0;
   samples = 0;
-  deadLetters = 0;
+  deadLettersCount = 0;
+  samplesRejected = 0;
   readonly #messages;
   readonly #samples;
   readonly #deadLetters;
+  readonly #rejected;
   readonly #stage;
   readonly #writeDuration;
   readonly #writeSize;
@@ -17,6 +19,10 @@ export class PipelineMetrics {
     this.#messages = metrics.counter('ingestion_messages_total', 'Raw records that the pipeline has taken in');
     this.#samples = metrics.counter('pipeline_samples_total', 'Samples handed to the store');
     this.#deadLetters = metrics.counter('pipeline_dead_letters_total', 'Records that became dead letters', ['reason']);
+    this.#rejected = metrics.counter(
+      'pipeline_samples_rejected_total',
+      'Samples that were refused, listed in dead letters',
+    );
     this.#stage = metrics.histogram('pipeline_stage_duration_seconds', 'Time of a batch in a stage', ['stage']);
     this.#writeDuration = metrics.histogram('tsdb_write_duration_seconds', 'Time of a transaction of the store');
     this.#writeSize = metrics.histogram(
@@ -33,11 +39,19 @@ export class PipelineMetrics {
     );
   }
 
-  batch(records: number, deadLetterCodes: readonly string[]): void {
+  batch(records: number): void {
     this.records += records;
     this.#messages.inc(records);
-    this.deadLetters += deadLetterCodes.length;
-    for (const reason of deadLetterCodes) this.#deadLetters.inc({ reason });
+  }
+
+  deadLetters(codes: readonly string[]): void {
+    this.deadLettersCount += codes.length;
+    for (const reason of codes) this.#deadLetters.inc({ reason });
+  }
+
+  rejected(samples: number): void {
+    this.samplesRejected += samples;
+    this.#rejected.inc(samples);
   }
 
   stage(stage: string, milliseconds: number): void {

@@ -7,18 +7,21 @@ import { type Health, Service } from '@fieldline/kit';
 import type { DirectoryChange, Position } from '@fieldline/model';
 import { type BreakerState, CircuitBreaker } from './circuit-breaker.ts';
 import { LiveFanOut } from './live.ts';
-import type { LiveInterest, PipelineOptions } from './options.ts';
+import type { LiveInterest, PipelineOptions, StoredLatest } from './options.ts';
 import { PartitionRunner } from './partition-runner.ts';
 import { PipelineMetrics } from './pipeline-metrics.ts';
-import type { DeviceState } from './series-state.ts';
+import { Routes } from './routes.ts';
+import type { DeviceState, SeriesState } from './series-state.ts';
 import { DEFAULT_PIPELINE_SETTINGS } from './settings.ts';
-import { ResolveState } from './stages/resolve.ts';
 
 export interface PipelineStatistics {
   readonly recordsTotal: number;
+  /** Stored. */
   readonly samplesTotal: number;
+  readonly samplesRejectedTotal: number;
   readonly deadLettersTotal: number;
   readonly lagRecords: number;
+  /** Microseconds. */
   readonly lastStoredAt: number | null;
   readonly circuitBreaker: {
     readonly state: BreakerState;
@@ -37,6 +40,8 @@ export interface Pipeline {
   applyDirectory(changes: readonly DirectoryChange[]): void;
   setLiveInterest(interest: LiveInterest): void;
   storedPositions(): { readonly partition: number; readonly next: Position }[];
+  /** Newest sample by source time of each series that has one, from memory (they may not be stored yet); all where none are named. */
+  latest(seriesIds?: readonly number[]): StoredLatest[];
   statistics(): Promise<PipelineStatistics>;
 }
 
@@ -51,11 +56,12 @@ class RunningPipeline implements Pipeline {
   readonly #options: PipelineOptions;
   readonly #service: Service;
   readonly #stopping = new AbortController();
-  readonly #state: ResolveState;
+  readonly #routes: Routes;
   readonly #live: LiveFanOut;
   readonly #breaker: CircuitBreaker;
   readonly #metrics: PipelineMetrics;
   readonly #heard: DeviceState[] = [];
+  readonly #troubles = new Map<string, string>();
   readonly #runners: PartitionRunner[];
   #running: Promise<unknown> = Promise.resolve();
   #timers: NodeJS.Timeout[] = [];
@@ -65,13 +71,15 @@ class RunningPipeline implements Pipeline {
     this.#options = options;
     const settings = { ...DEFAULT_PIPELINE_SETTINGS, ...options.settings };
     this.#live = new LiveFanOut(settings.liveSamplesMax);
-    this.#state = new ResolveState(options.directory, (device) => this.#live.look(device));
+    this.#routes = new Routes(options.directory, (device) => this.#live.look(device));
     this.#breaker = new CircuitBreaker(settings.breakerFailures);
     this.#metrics = new PipelineMetrics(options.metrics, this.#breaker, () => this.#lagRecords);
     const context = {
       options,
       settings,
-      state: this.#state,
+      routes: this.#routes,
+      troubles: this.#troubles,
+      logger: options.logger,
       live: this.#live,
       metrics: this.#metrics,
       heard: this.#heard,
@@ -101,27 +109,34 @@ class RunningPipeline implements Pipeline {
 
   applyDirectory(changes: readonly DirectoryChange[]): void {
     for (const change of changes) this.#options.directory.apply(change);
-    this.#state.directoryChanged();
-    for (const device of this.#state.devices.values()) this.#live.look(device);
+    this.#routes.directoryChanged(changes);
   }
 
   setLiveInterest(interest: LiveInterest): void {
-    this.#live.setInterest(interest, this.#state.devices.values());
+    this.#live.setInterest(interest, this.#routes.devices.values());
   }
 
   storedPositions(): { partition: number; next: Position }[] {
-    return this.#runners.map(({ partition, stored }) => ({ partition, next: stored }));
+    return this.#runners.map(({ partition, writer }) => ({ partition, next: writer.stored }));
+  }
+
+  latest(seriesIds: Iterable<number> = this.#routes.seriesById.keys()): StoredLatest[] {
+    return [...seriesIds].flatMap((id) => {
+      const series = this.#routes.seriesById.get(id);
+      return series === undefined || series.newestTime === Number.NEGATIVE_INFINITY ? [] : latestOf(series);
+    });
   }
 
   async statistics(): Promise<PipelineStatistics> {
     await this.#measureLag();
-    const { records, samples, deadLetters } = this.#metrics;
+    const { records, samples, samplesRejected, deadLettersCount } = this.#metrics;
     const { state, since, reason } = this.#breaker;
-    const stored = this.#runners.flatMap(({ lastStoredAt }) => lastStoredAt ?? []);
+    const stored = this.#runners.flatMap(({ writer }) => writer.lastStoredTime ?? []);
     return {
       recordsTotal: records,
       samplesTotal: samples,
-      deadLettersTotal: deadLetters,
+      samplesRejectedTotal: samplesRejected,
+      deadLettersTotal: deadLettersCount,
       lagRecords: this.#lagRecords,
       lastStoredAt: stored.length === 0 ? null : Math.max(...stored),
       circuitBreaker: { state, since, reason },
@@ -137,7 +152,7 @@ class RunningPipeline implements Pipeline {
         if (frames.length > 0) this.#options.onLive?.(frames);
       }, liveLatestIntervalMs),
       setInterval(() => this.#tellLastSeen(), LAST_SEEN_INTERVAL_MS),
-      setInterval(() => void this.#measureLag(), LAG_INTERVAL_MS),
+      setInterval(() => void this.#measureLag().catch(() => {}), LAG_INTERVAL_MS), // The next one tells.,
     ];
   }
 
@@ -151,9 +166,10 @@ class RunningPipeline implements Pipeline {
   #problem(): string | null {
     const failure = this.#runners.find((runner) => runner.failure !== null)?.failure;
     if (failure !== undefined && failure !== null) return failure;
-    return this.#breaker.state === 'closed'
-      ? null
-      : `the store takes no samples: ${this.#breaker.reason}; the log keeps everything`;
+    if (this.#breaker.state !== 'closed')
+      return `the store takes no samples: ${this.#breaker.reason}; the log keeps everything`;
+    const [trouble] = this.#troubles;
+    return trouble === undefined ? null : `${trouble[0]}: ${trouble[1]}; tried again, the log keeps everything`;
   }
 
   async #restoreLatest(): Promise<void> {
@@ -161,10 +177,11 @@ class RunningPipeline implements Pipeline {
     for (const latest of await sink.latest()) {
       const definition = directory.series(latest.seriesId);
       if (definition === undefined) continue;
-      const device = this.#state.deviceState(definition.subjectId);
+      const device = this.#routes.deviceState(definition.subjectId);
       const series = device?.series.get(definition.metricKey);
       if (device === null || series === undefined) continue;
       series.newestTime = latest.sourceTime;
+      series.assignedTime = latest.sourceTime;
       series.newestReceivedTime = latest.receivedTime;
       series.newestValue = latest.value;
       series.newestQuality = latest.quality;
@@ -188,11 +205,22 @@ class RunningPipeline implements Pipeline {
 
   async #measureLag(): Promise<void> {
     const lags = await Promise.all(
-      this.#runners.map(async ({ partition, stored }) => {
+      this.#runners.map(async ({ partition, writer }) => {
         const { next } = await this.#options.source.bounds(partition);
-        return Math.max(0, next - stored);
+        return Math.max(0, next - writer.stored);
       }),
     );
     this.#lagRecords = lags.reduce((sum, lag) => sum + lag, 0);
   }
+}
+
+function latestOf(series: SeriesState): StoredLatest {
+  return {
+    seriesId: series.id,
+    sourceTime: series.newestTime,
+    receivedTime: series.newestReceivedTime,
+    value: series.newestValue,
+    text: series.newestText,
+    quality: series.newestQuality,
+  };
 }

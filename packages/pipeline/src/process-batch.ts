@@ -3,30 +3,36 @@
  * to be registered, dead letters that have to be durable. Promises that after it every record is either in the builder,
  * or a durable dead letter, or (in part) both.
  */
-import { Backoff, type ErrorCode, isFieldlineError, messageOf, sleep } from '@fieldline/kit';
-import type { LoggedBatch, SeriesDefinition, SeriesRequest } from '@fieldline/model';
+import { type FieldlineError, isFieldlineError } from '@fieldline/kit';
+import type { LoggedBatch, Origin, SeriesDefinition, SeriesRequest } from '@fieldline/model';
 import { deadLetterBatch } from './dead-letters/dead-letter-batch.ts';
 import type { LiveFanOut } from './live.ts';
 import type { PipelineOptions, PipelineSettings } from './options.ts';
 import type { PipelineMetrics } from './pipeline-metrics.ts';
+import type { Route, Routes } from './routes.ts';
+import type { SampleBatchBuilder } from './sample-batch-builder.ts';
 import type { DeviceState } from './series-state.ts';
 import { decode } from './stages/decode.ts';
 import { normalise } from './stages/normalise.ts';
-import { type ResolveState, type Route, requestsFor, resolve, resolveMissing } from './stages/resolve.ts';
-import { noteLastSeen, type SampleBatchBuilder } from './stages/write.ts';
-import { Work } from './work.ts';
+import { limitRefusal, removedRefusal, requestName, requestsFor, resolve, resolveMissing } from './stages/resolve.ts';
+import { noteLastSeen, write } from './stages/write.ts';
+import { type Patience, untilDone } from './until-done.ts';
+import { type Refusal, Work } from './work.ts';
 
 const REQUESTS_PER_CALL_MAX = 10_000;
+/** Devices that are registered at the same time. */
+const REGISTRATIONS_MAX = 32;
+/** How long a device that has reached its limit of series is not asked about again. */
+const FULL_FOR_MS = 10_000;
 
-export interface BatchContext {
+export interface BatchContext extends Patience {
   readonly options: PipelineOptions;
   readonly settings: PipelineSettings;
-  readonly state: ResolveState;
+  readonly routes: Routes;
   readonly live: LiveFanOut;
   readonly metrics: PipelineMetrics;
   /** Devices heard of that were not yet told of. */
   readonly heard: DeviceState[];
-  readonly signal: AbortSignal;
 }
 
 export class BatchProcessor {
@@ -41,8 +47,7 @@ export class BatchProcessor {
   async process(batch: LoggedBatch, into: SampleBatchBuilder): Promise<void> {
     const { settings, live, metrics, options, heard } = this.#context;
     const work = this.#work;
-    work.begin(batch);
-    work.routes = await this.#routes(batch);
+    work.begin(batch, await this.#routes(batch));
     this.#timed('decode', () => decode(work, settings.decodeLimits));
     const missing = this.#timed('resolve', () => resolve(work));
     if (missing.length > 0) await this.#register(missing);
@@ -50,81 +55,115 @@ export class BatchProcessor {
     const frames = live.framesOf(work);
     if (frames.length > 0) options.onLive?.(frames);
     const letters = deadLetterBatch(work, options.clock.nowMicros());
-    if (letters !== null) await this.#untilDone('dead letters', () => options.appendDeadLetters(letters.batch));
-    this.#timed('write', () => into.add(work));
+    if (letters !== null) {
+      await untilDone('dead letters', () => options.appendDeadLetters(letters.batch), this.#context, true);
+      metrics.deadLetters(letters.codes);
+      metrics.rejected(work.rejections.length);
+    }
+    this.#timed('write', () => write(work, into));
     noteLastSeen(work, heard);
-    metrics.batch(batch.count, letters?.codes ?? []);
+    metrics.batch(batch.count);
   }
 
   /** Routes by origin; devices that are to be registered are, first. */
   async #routes(batch: LoggedBatch): Promise<Route[]> {
-    const { state, options } = this.#context;
-    for (const origin of batch.origins) {
-      const { toRegister } = state.routeOf(origin);
-      if (toRegister === null) continue;
-      const device = await this.#untilDone('registration of a device', () =>
-        options.registerDevice(origin.organizationId, toRegister.key, toRegister.gatewayId),
+    const { routes } = this.#context;
+    const refused = new Map<Origin, Refusal>();
+    const unknown = batch.origins.filter((origin) => routes.routeOf(origin).toRegister !== null);
+    for (let first = 0; first < unknown.length; first += REGISTRATIONS_MAX) {
+      await Promise.all(
+        unknown.slice(first, first + REGISTRATIONS_MAX).map((origin) => this.#registerDevice(origin, refused)),
+      );
+    }
+    return batch.origins.map((origin) => {
+      const route = routes.routeOf(origin);
+      if (route.device !== null || route.failure !== null) return route;
+      const failure = refused.get(origin) ?? removedRefusal(origin.deviceId);
+      return { ...route, failure };
+    });
+  }
+
+  async #registerDevice(origin: Origin, refused: Map<Origin, Refusal>): Promise<void> {
+    const { routes, options } = this.#context;
+    const { toRegister } = routes.routeOf(origin);
+    if (toRegister === null) return;
+    const { key, gatewayId } = toRegister;
+    try {
+      const device = await untilDone(
+        'registration of a device',
+        () => options.registerDevice(origin.organizationId, key, gatewayId),
+        this.#context,
       );
       // The change also comes with the directory's feed, but the records wait for it now.
-      options.directory.adopt(device);
+      routes.adopt(device);
+    } catch (error) {
+      this.#throwIfStopped(error);
+      const message = `device "${key}" cannot be registered: ${(error as FieldlineError).message}`;
+      refused.set(origin, { code: 'DEVICE_UNKNOWN', message });
     }
-    return batch.origins.map((origin) => state.routeOf(origin));
   }
 
   async #register(missing: readonly number[]): Promise<void> {
-    const { state, options } = this.#context;
-    const work = this.#work;
-    const requests = requestsFor(work, missing, state);
-    const refusals = new Map<string, { code: ErrorCode; message: string }>();
+    const { options } = this.#context;
+    const requests = requestsFor(this.#work, missing, options.clock.monotonicMs());
+    const refusals = new Map<string, Refusal>();
     for (let first = 0; first < requests.length; first += REQUESTS_PER_CALL_MAX) {
-      const part = requests.slice(first, first + REQUESTS_PER_CALL_MAX);
-      const answer = await this.#untilDone('registration of series', () => options.registerSeries(part));
-      const made = answer.series.filter((series): series is SeriesDefinition => series !== null);
-      await this.#untilDone('definition of series', () => options.sink.defineSeries(made));
-      for (const definition of made) {
-        const device = state.deviceState(definition.subjectId);
-        if (device !== null) state.putSeries(device, definition);
-      }
-      for (const { index, code } of answer.refused) refusals.set(nameOf(part[index]!), refusalOf(code, part[index]!));
+      await this.#registerPart(requests.slice(first, first + REQUESTS_PER_CALL_MAX), refusals);
     }
-    resolveMissing(work, missing, refusals);
+    resolveMissing(this.#work, missing, refusals);
   }
 
-  /** Tries again, with back-off, what fails for a while; ends with STOPPED when the pipeline stops. */
-  async #untilDone<T>(what: string, attempt: () => Promise<T>): Promise<T> {
-    const { options, signal } = this.#context;
-    const backoff = new Backoff({ initialMs: 50, maximumMs: 5000 });
-    for (;;) {
-      try {
-        return await attempt();
-      } catch (error) {
-        if (signal.aborted || isFieldlineError(error, 'STOPPED')) throw error;
-        options.logger.warn({ error: messageOf(error), attempt: backoff.attempts + 1 }, `${what} failed; tried again`);
-        await sleep(backoff.nextMs(), signal);
-        if (signal.aborted) throw error;
+  /** Registers in one call. A call that is refused as a whole is halved until the request is found that is to blame. */
+  async #registerPart(requests: readonly SeriesRequest[], refusals: Map<string, Refusal>): Promise<void> {
+    const { options } = this.#context;
+    try {
+      const answer = await untilDone('registration of series', () => options.registerSeries(requests), this.#context);
+      await this.#takeSeries(answer.series.filter((series) => series !== null));
+      for (const { index, code } of answer.refused) this.#noteRefusal(requests[index]!, code, refusals);
+    } catch (error) {
+      this.#throwIfStopped(error);
+      if (requests.length > 1) {
+        const middle = Math.ceil(requests.length / 2);
+        await this.#registerPart(requests.slice(0, middle), refusals);
+        await this.#registerPart(requests.slice(middle), refusals);
+        return;
       }
+      const { subjectId, metricKey } = requests[0]!;
+      const message = `metric "${metricKey}" cannot be registered: ${(error as FieldlineError).message}`;
+      refusals.set(requestName(subjectId, metricKey), { code: 'METRIC_KEY_INVALID', message });
     }
+  }
+
+  async #takeSeries(made: readonly SeriesDefinition[]): Promise<void> {
+    const { routes, options } = this.#context;
+    await untilDone('definition of series', () => options.sink.defineSeries(made), this.#context, true);
+    for (const definition of made) {
+      const device = routes.deviceState(definition.subjectId);
+      if (device !== null) routes.putSeries(device, definition);
+    }
+  }
+
+  #noteRefusal(
+    { subjectId, metricKey }: SeriesRequest,
+    code: 'SERIES_LIMIT' | 'DEVICE_UNKNOWN',
+    refusals: Map<string, Refusal>,
+  ): void {
+    const { routes, options } = this.#context;
+    const device = routes.deviceState(subjectId);
+    if (code === 'SERIES_LIMIT' && device !== null) device.fullUntilMs = options.clock.monotonicMs() + FULL_FOR_MS;
+    const refusal = code === 'SERIES_LIMIT' ? limitRefusal(metricKey) : removedRefusal(metricKey);
+    refusals.set(requestName(subjectId, metricKey), refusal);
+  }
+
+  #throwIfStopped(error: unknown): void {
+    if (this.#context.signal.aborted || isFieldlineError(error, 'STOPPED')) throw error;
   }
 
   #timed<T>(stage: string, work: () => T): T {
-    const started = performance.now();
+    const { clock } = this.#context.options;
+    const started = clock.monotonicMs();
     const result = work();
-    this.#context.metrics.stage(stage, performance.now() - started);
+    this.#context.metrics.stage(stage, clock.monotonicMs() - started);
     return result;
   }
-}
-
-function nameOf(request: SeriesRequest): string {
-  return `${request.subjectId}/${request.metricKey}`;
-}
-
-function refusalOf(
-  code: 'SERIES_LIMIT' | 'DEVICE_UNKNOWN',
-  request: SeriesRequest,
-): { code: ErrorCode; message: string } {
-  const message =
-    code === 'SERIES_LIMIT'
-      ? `metric "${request.metricKey}" would be one more than this device may have; delete unused metrics or raise pipeline.seriesPerDeviceMax`
-      : `the device of metric "${request.metricKey}" was deleted meanwhile`;
-  return { code, message };
 }

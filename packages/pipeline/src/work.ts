@@ -2,22 +2,24 @@
 import { DecodedBatch } from '@fieldline/codecs';
 import type { ErrorCode } from '@fieldline/kit';
 import type { LoggedBatch } from '@fieldline/model';
+import type { Route } from './routes.ts';
 import type { SeriesState } from './series-state.ts';
-import type { Route } from './stages/resolve.ts';
 
-/** A record of which nothing could be taken in. */
-export interface RecordFailure {
-  readonly recordIndex: number;
+/** Why something is not taken in. */
+export interface Refusal {
   readonly code: ErrorCode;
   readonly message: string;
 }
 
+/** A record of which nothing could be taken in. */
+export interface RecordFailure extends Refusal {
+  readonly recordIndex: number;
+}
+
 /** A sample that was not accepted; the rest of its record may have been. */
-export interface SampleRejection {
+export interface SampleRejection extends Refusal {
   readonly recordIndex: number;
   readonly metric: string;
-  readonly code: ErrorCode;
-  readonly message: string;
 }
 
 /** The memory is used again for the next batch. */
@@ -26,16 +28,15 @@ export class Work {
   /** By origin of the batch. */
   routes: readonly Route[] = [];
   readonly decoded = new DecodedBatch();
-  /** By row of `decoded`; null = the row goes no further. */
+  /** By row of `decoded` (longer than it has rows); null = the row goes no further. */
   readonly series: (SeriesState | null)[] = [];
   readonly failures: RecordFailure[] = [];
   readonly rejections: SampleRejection[] = [];
 
-  begin(batch: LoggedBatch): void {
+  begin(batch: LoggedBatch, routes: readonly Route[]): void {
     this.batch = batch;
-    this.routes = [];
+    this.routes = routes;
     this.decoded.reset();
-    this.series.length = 0;
     this.failures.length = 0;
     this.rejections.length = 0;
   }

@@ -4,10 +4,13 @@
  * origin leads nowhere fail here, before their payload is looked at.
  */
 import { type Codec, codecById, DecodeError, type DecodeLimits } from '@fieldline/codecs';
+import { messageOf } from '@fieldline/kit';
 import { payloadOf } from '@fieldline/model';
 import type { Work } from '../work.ts';
 
-export function decode(work: Work, limits: DecodeLimits): void {
+export type CodecLookup = (id: string) => Codec | undefined;
+
+export function decode(work: Work, limits: DecodeLimits, codecOf: CodecLookup = codecById): void {
   const { batch, decoded, routes } = work;
   let codecId = '';
   let codec: Codec | undefined;
@@ -21,7 +24,7 @@ export function decode(work: Work, limits: DecodeLimits): void {
     const origin = batch.origins[originIndex]!;
     if (origin.codec !== codecId) {
       codecId = origin.codec;
-      codec = codecById(codecId);
+      codec = codecOf(codecId);
     }
     if (codec === undefined) {
       const message = `there is no codec "${codecId}"; the mapping of topic ${origin.topic} names it`;
@@ -40,8 +43,12 @@ function decodeRecord(work: Work, index: number, codec: Codec, limits: DecodeLim
   try {
     codec.decode(payloadOf(work.batch, index), decoded, limits);
   } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
     decoded.truncate(before);
-    work.failures.push({ recordIndex: index, code: error.code, message: error.message });
+    const { code, message } =
+      error instanceof DecodeError
+        ? error
+        : // A bug in the codec. One payload that meets it must not hold up all those behind it.
+          ({ code: 'INTERNAL', message: `codec ${codec.id} failed: ${messageOf(error)}` } as const);
+    work.failures.push({ recordIndex: index, code, message });
   }
 }

@@ -1,111 +1,69 @@
-/** write: the rows that came through, as a batch for the store; newest values and last-seen times are noted on the way. */
-import type { SampleBatch } from '@fieldline/model';
-import type { DeviceState } from '../series-state.ts';
+/**
+ * write: the rows that came through, into the batch for the store; newest values, late samples and last-seen times are noted
+ * on the way. A sample's version is the position of its raw record, or the one that a replayed record first had.
+ */
+import type { SampleBatchBuilder } from '../sample-batch-builder.ts';
+import type { DeviceState, SeriesState } from '../series-state.ts';
 import type { Work } from '../work.ts';
 
-/** Gathers the samples of one transaction. Memory grows by doubling and is kept. */
-export class SampleBatchBuilder {
-  count = 0;
-  #seriesId: Int32Array;
-  #sourceTime: Float64Array;
-  #receivedTime: Float64Array;
-  #value: Float64Array;
-  #quality: Uint8Array;
-  #version: Float64Array;
-  #texts: Map<number, string> | null = null;
-
-  constructor(samplesExpected = 65_536) {
-    this.#seriesId = new Int32Array(samplesExpected);
-    this.#sourceTime = new Float64Array(samplesExpected);
-    this.#receivedTime = new Float64Array(samplesExpected);
-    this.#value = new Float64Array(samplesExpected);
-    this.#quality = new Uint8Array(samplesExpected);
-    this.#version = new Float64Array(samplesExpected);
+export function write(work: Work, into: SampleBatchBuilder): void {
+  const { batch, decoded, series } = work;
+  const { recordIndex, count } = decoded;
+  into.reserve(count);
+  const { seriesId, sourceTime, receivedTime, value, quality, version, recordPosition } = into;
+  let at = into.count;
+  for (let row = 0; row < count; row++) {
+    const of = series[row]!;
+    if (of === null) continue;
+    const record = recordIndex[row]!;
+    const position = batch.firstPosition + record;
+    const time = decoded.sourceTime[row]!;
+    seriesId[at] = of.id;
+    sourceTime[at] = time;
+    receivedTime[at] = batch.receivedTime[record]!;
+    value[at] = decoded.value[row]!;
+    quality[at] = decoded.quality[row]!;
+    version[at] = work.routeOf(record).originalPosition ?? position;
+    recordPosition[at] = position;
+    if (Number.isNaN(value[at])) into.setText(at, decoded.texts.get(row) ?? '');
+    if (time > of.newestTime) takeNewest(of, into, at, decoded.texts.get(row));
+    else behindNewest(of, into, at, decoded.texts.get(row));
+    at += 1;
   }
+  into.count = at;
+}
 
-  /** Adds all rows of the work that have a series. */
-  add(work: Work): void {
-    const { batch, decoded, series, routes } = work;
-    this.#reserve(this.count + decoded.count);
-    let at = this.count;
-    for (let row = 0; row < decoded.count; row++) {
-      const of = series[row]!;
-      if (of === null) continue;
-      const record = decoded.recordIndex[row]!;
-      const time = decoded.sourceTime[row]!;
-      const received = batch.receivedTime[record]!;
-      const version = routes[batch.originIndex[record]!]!.originalPosition ?? batch.firstPosition + record;
-      const value = decoded.value[row]!;
-      const quality = decoded.quality[row]!;
-      this.#seriesId[at] = of.id;
-      this.#sourceTime[at] = time;
-      this.#receivedTime[at] = received;
-      this.#value[at] = value;
-      this.#quality[at] = quality;
-      this.#version[at] = version;
-      let text: string | null = null;
-      if (Number.isNaN(value)) {
-        text = decoded.texts.get(row) ?? '';
-        this.#texts ??= new Map();
-        this.#texts.set(at, text);
-      }
-      if (time > of.newestTime || (time === of.newestTime && version >= of.newestVersion)) {
-        of.newestTime = time;
-        of.newestReceivedTime = received;
-        of.newestVersion = version;
-        of.newestValue = value;
-        of.newestQuality = quality;
-        of.newestText = text;
-      }
-      at += 1;
-    }
-    this.count = at;
-  }
+function takeNewest(of: SeriesState, from: SampleBatchBuilder, at: number, text: string | undefined): void {
+  of.newestTime = from.sourceTime[at]!;
+  of.newestReceivedTime = from.receivedTime[at]!;
+  of.newestVersion = from.version[at]!;
+  of.newestValue = from.value[at]!;
+  of.newestQuality = from.quality[at]!;
+  of.newestText = text ?? null;
+  of.isNews = true;
+}
 
-  /** Views into the builder's memory: valid until reset(). */
-  view(): SampleBatch {
-    const { count } = this;
-    return {
-      count,
-      seriesId: this.#seriesId.subarray(0, count),
-      sourceTime: this.#sourceTime.subarray(0, count),
-      receivedTime: this.#receivedTime.subarray(0, count),
-      value: this.#value.subarray(0, count),
-      quality: this.#quality.subarray(0, count),
-      version: this.#version.subarray(0, count),
-      texts: this.#texts,
-    };
+/** A late sample, or another one at the newest time: a correction where its version is higher. */
+function behindNewest(of: SeriesState, into: SampleBatchBuilder, at: number, text: string | undefined): void {
+  const time = into.sourceTime[at]!;
+  if (time === of.newestTime) {
+    if (into.version[at]! <= of.newestVersion) return;
+    takeNewest(of, into, at, text);
   }
-
-  reset(): void {
-    this.count = 0;
-    this.#texts = null;
-  }
-
-  #reserve(needed: number): void {
-    if (needed <= this.#value.length) return;
-    const length = Math.max(needed, this.#value.length * 2);
-    const grow = <T extends Uint8Array | Int32Array | Float64Array>(from: T, to: T): T => {
-      to.set(from);
-      return to;
-    };
-    this.#seriesId = grow(this.#seriesId, new Int32Array(length));
-    this.#sourceTime = grow(this.#sourceTime, new Float64Array(length));
-    this.#receivedTime = grow(this.#receivedTime, new Float64Array(length));
-    this.#value = grow(this.#value, new Float64Array(length));
-    this.#quality = grow(this.#quality, new Uint8Array(length));
-    this.#version = grow(this.#version, new Float64Array(length));
-  }
+  into.noteDirty(of, time);
 }
 
 /** Notes when each device of the batch was last heard of; those that were not yet told of are added to `heard`. */
 export function noteLastSeen(work: Work, heard: DeviceState[]): void {
   const { batch, routes } = work;
   for (let record = 0; record < batch.count; record++) {
-    const { device, originalPosition } = routes[batch.originIndex[record]!]!;
-    if (device === null || originalPosition !== null) continue;
+    const originIndex = batch.originIndex[record]!;
+    const { device, originalPosition } = routes[originIndex]!;
+    if (device === null) continue;
     const received = batch.receivedTime[record]!;
     if (received <= device.lastSeen) continue;
+    // A replay or a file with history is no word from the device.
+    if (originalPosition !== null || batch.origins[originIndex]!.source === 'import') continue;
     device.lastSeen = received;
     if (!device.lastSeenTold) continue;
     device.lastSeenTold = false;
