@@ -5,7 +5,6 @@ import { useLiveEvents } from '../live/index.ts';
 import { api, queryClient } from './client.ts';
 
 type EventPage = Awaited<ReturnType<typeof api.events.list>>;
-export type Event = EventPage['items'][number];
 const EVENTS_MAX = 100;
 
 export function useEvents(target: LiveTarget | null, subjectId: string | undefined) {

@@ -93,7 +93,7 @@ describe('devices', () => {
   it('searches on the server, keeps the filter in the address, opens with Enter', async () => {
     await page.keyboard.press('/');
     await page.keyboard.type('ur3');
-    await page.getByText('1 devices').waitFor();
+    await page.getByText('1 device', { exact: true }).waitFor();
     expect(page.url()).toContain('q=ur3');
     await page.getByRole('grid').focus();
     await page.keyboard.press('Enter');

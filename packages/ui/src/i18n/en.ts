@@ -100,7 +100,7 @@ export const en = {
   },
   devices: {
     title: 'Devices',
-    count: (shown: string, total: string) => (shown === total ? `${total} devices` : `${shown} of ${total} devices`),
+    count: (total: string) => `${total} ${total === '1' ? 'device' : 'devices'}`,
     searchPlaceholder: 'Name, key or serial number',
     kind: 'Kind',
     status: 'Status',

@@ -60,7 +60,7 @@ describe('connect lines', () => {
 
   it('quotes for the shell and leaves the old time out', () => {
     const lines = linesOf('mosquitto', connect, "it's", '');
-    expect(lines).toContain("-i 'press 4' -u id-1 -P 'it'\\''s'");
+    expect(lines).toContain("-i 'press 4' -u id-1 \\\n  -P 'it'\\''s'");
     expect(lines).toContain(`-m '{"metrics":{"a":1.5,"on":true}}'`);
   });
 

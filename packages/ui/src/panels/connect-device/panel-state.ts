@@ -23,7 +23,8 @@ function mosquitto({ mqtt, topics, examplePayload }: ConnectInfo, token: string)
   const tls = mqtt.port === null ? ' --tls-use-os-certs' : '';
   return [
     `mosquitto_pub -V 5 -q 1${tls} -h ${shell(mqtt.host)} -p ${mqtt.port ?? mqtt.tlsPort ?? 1883} \\`,
-    `  -i ${shell(mqtt.clientId)} -u ${shell(mqtt.username)} -P ${shell(token)} \\`,
+    `  -i ${shell(mqtt.clientId)} -u ${shell(mqtt.username)} \\`,
+    `  -P ${shell(token)} \\`,
     `  -t ${shell(topics.telemetry)} \\`,
     `  -m ${shell(withoutTime(examplePayload))}`,
   ].join('\n');

@@ -55,7 +55,7 @@ export function DeviceFilters({ filter, onFilter, total }: Props) {
         data={(sites?.items ?? []).map((site) => ({ value: site.id, label: site.name }))}
       />
       <span className="fl-device-count fl-number" aria-live="polite">
-        {total === undefined ? '' : t.devices.count(formatCount(total), formatCount(total))}
+        {total === undefined ? '' : t.devices.count(formatCount(total))}
       </span>
     </div>
   );
