@@ -29,8 +29,8 @@ import { integer, quote } from './session.ts';
 import { fileCrc32 } from './verify-files.ts';
 
 const DIVISORS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
-/** Integers of this magnitude are exact in a double, with room for the rounding before. */
-const SCALED_MAX = 9e15;
+/** Below, value × divisor is off by less than a half, so rounding finds the very integer. */
+const SCALED_MAX = 1e15;
 const OPTIONS = `FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 1, ROW_GROUP_SIZE 122880,
   USE_TMP_FILE false, KV_METADATA {fieldline_format: '1',
   value: 'coalesce(value, value_scaled / value_divisor)',
@@ -83,16 +83,21 @@ export async function writeParquet(
   };
 }
 
-/** For each series the smallest divisor that gives every value back, and the unit of its delays. */
+/**
+ * For each series the smallest divisor that gives every value back, and the unit of its delays. A value that is n / 10^j as
+ * a double is also (n · 10^i) / 10^(j + i) as a double, so the largest of the values' own divisors serves all of them.
+ */
 function encodingsSql(samples: string): string {
-  const fits = (divisor: number): string => {
-    const rounded = divisor === 1 ? 'round(value)' : `round(value * ${divisor}) / ${divisor}`;
-    return `bool_and(isnan(value) OR (abs(value) < ${SCALED_MAX / divisor} AND ${rounded} = value))`;
-  };
-  const divisor = DIVISORS.map((each) => `WHEN ${fits(each)} THEN ${each}`).join(' ');
-  return `SELECT series_id, (CASE ${divisor} END)::INTEGER AS divisor,
-    (CASE WHEN bool_and((received_time - source_time) % 1000 = 0) THEN 1000 ELSE 1 END)::INTEGER AS delay_unit,
-    count(*) AS n, min(source_time) AS min_time, max(source_time) AS max_time FROM (${samples}) GROUP BY series_id`;
+  const fits = DIVISORS.map((divisor, index) => `WHEN round(value * ${divisor}) / ${divisor} = value THEN ${index}`);
+  const choice = DIVISORS.map(
+    (divisor, index) => `WHEN digits = ${index} AND magnitude < ${SCALED_MAX / divisor} THEN ${divisor}`,
+  );
+  return `SELECT series_id, (CASE ${choice.join(' ')} END)::INTEGER AS divisor, delay_unit, n, min_time, max_time FROM (
+    SELECT series_id, max(CASE WHEN isnan(value) THEN 0 ${fits.join(' ')} ELSE 99 END) AS digits,
+      coalesce(max(abs(value)) FILTER (WHERE NOT isnan(value)), 0) AS magnitude,
+      (CASE WHEN bool_and((received_time - source_time) % 1000 = 0) THEN 1000 ELSE 1 END)::INTEGER AS delay_unit,
+      count(*) AS n, min(source_time) AS min_time, max(source_time) AS max_time
+    FROM (${samples}) GROUP BY series_id)`;
 }
 
 function encodedSql(samples: string): string {
