@@ -3,6 +3,7 @@
  * transactionIntervalMs, or sooner when enough has gathered. While a transaction is under way the next batch is read and
  * decoded; there are never more than two batches in memory.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Backoff, isFieldlineError, messageOf, sleep } from '@fieldline/kit';
 import type { Position } from '@fieldline/model';
 import type { CircuitBreaker } from './circuit-breaker.ts';
@@ -22,6 +23,8 @@ export class PartitionRunner {
   #filling = new SampleBatchBuilder();
   #spare = new SampleBatchBuilder();
   #writing: Promise<void> = Promise.resolve();
+  /** What is before it has been handed over. */
+  #handedOver: Position = 0;
 
   constructor(partition: number, context: BatchContext, breaker: CircuitBreaker) {
     this.partition = partition;
@@ -43,7 +46,12 @@ export class PartitionRunner {
       } catch (error) {
         // The builder that is being written may not be filled again before the store has let go of it.
         await this.#writing.catch(() => {}); // Told by whoever waited for it, or by the stop.
-        if (signal.aborted || isFieldlineError(error, 'STOPPED')) break;
+        if (signal.aborted) break;
+        // Whoever is needed (store, log, catalog) has ended before the pipeline; in a shutdown nobody reads this any more.
+        if (isFieldlineError(error, 'STOPPED')) {
+          this.failure = `partition ${partition} is not read any more: ${error.message}`;
+          break;
+        }
         if (isFieldlineError(error, 'WRITER_FENCED')) {
           this.failure = `partition ${partition}: ${error.message}`;
           options.logger.error({ partition, error: error.message }, 'another writer has taken the partition');
@@ -67,6 +75,7 @@ export class PartitionRunner {
     const { source, clock } = options;
     let next = await this.#firstPosition(await this.writer.acquire());
     this.writer.stored = next;
+    this.#handedOver = next;
     this.#filling.reset();
     let gatheredSince: number | null = null;
     while (!signal.aborted) {
@@ -75,8 +84,13 @@ export class PartitionRunner {
       troubles.delete(`partition ${this.partition}`);
       if (batch !== null && batch.count > 0) {
         gatheredSince ??= clock.monotonicMs();
-        await this.#processor.process(batch, this.#filling);
-        next = batch.firstPosition + batch.count;
+        for (let from = 0; from < batch.count && !signal.aborted; ) {
+          if (from > 0) await nextTurn();
+          from = await this.#processor.process(batch, from, this.#filling);
+          next = batch.firstPosition + from;
+          if (from < batch.count && this.#filling.count >= settings.samplesPerTransactionMax)
+            await this.#handOver(next);
+        }
       }
       if (gatheredSince === null) continue;
       const isFull = this.#filling.count >= settings.samplesPerTransactionMax;
@@ -110,6 +124,8 @@ export class PartitionRunner {
   /** Waits for the transaction under way, then begins the next one with what has gathered. */
   async #handOver(next: Position): Promise<void> {
     await this.#writing;
+    if (next === this.#handedOver) return;
+    this.#handedOver = next;
     const builder = this.#filling;
     this.#filling = this.#spare;
     this.#filling.reset();

@@ -1,5 +1,5 @@
 /**
- * One read batch through all stages but the write to the store. Here is what waits for others: devices and series that have
+ * A slice of a read batch through all stages but the write to the store. Here is what waits for others: devices and series that have
  * to be registered, dead letters that have to be durable. Promises that after it every record is either in the builder,
  * or a durable dead letter, or (in part) both.
  */
@@ -43,12 +43,16 @@ export class BatchProcessor {
     this.#context = context;
   }
 
-  /** Takes the batch through the stages; accepted samples are added to the builder. Rejects only when it is stopped, or on a bug. */
-  async process(batch: LoggedBatch, into: SampleBatchBuilder): Promise<void> {
+  /**
+   * Takes a slice of the batch, from its record `from` on, through the stages; accepted samples are added to the builder. The
+   * index behind its last record. Rejects only when it is stopped, or on a bug.
+   */
+  async process(batch: LoggedBatch, from: number, into: SampleBatchBuilder): Promise<number> {
     const { settings, live, metrics, options, heard } = this.#context;
     const work = this.#work;
-    work.begin(batch, await this.#routes(batch));
+    work.begin(batch, await this.#routes(batch), from);
     this.#timed('decode', () => decode(work, settings.decodeLimits));
+    this.#tellBugs();
     const missing = this.#timed('resolve', () => resolve(work));
     if (missing.length > 0) await this.#register(missing);
     this.#timed('normalise', () => normalise(work, settings.futureToleranceMs * 1000));
@@ -62,7 +66,18 @@ export class BatchProcessor {
     }
     this.#timed('write', () => write(work, into));
     noteLastSeen(work, heard);
-    metrics.batch(batch.count);
+    metrics.batch(work.to - from);
+    return work.to;
+  }
+
+  /** A codec that throws what it may not throw: its payload is kept as a dead letter, and somebody has to look at the codec. */
+  #tellBugs(): void {
+    const { batch, failures } = this.#work;
+    for (const { recordIndex, code, message } of failures) {
+      if (code !== 'INTERNAL') continue;
+      const { partition } = batch;
+      this.#context.options.logger.error({ partition, position: batch.firstPosition + recordIndex, code }, message);
+    }
   }
 
   /** Routes by origin; devices that are to be registered are, first. */

@@ -27,6 +27,11 @@ export interface Route {
   readonly series: Map<string, SeriesState>;
   /** Metric key of a name in the payload. */
   keyOf(metric: string): string;
+  /**
+   * How payloads are read: as the record says it, but for a replayed one as its mapping says now, since a wrong codec may
+   * be what was mended before the replay.
+   */
+  readonly codec: string;
   /** Position that a replayed record first had; null = the one that it is read at. */
   readonly originalPosition: number | null;
   /** The device's generation, or (where there is none) that of all devices, at which this was worked out. */
@@ -135,6 +140,7 @@ export class Routes {
       toRegister: null,
       series: new Map<string, SeriesState>(),
       keyOf: asItIs,
+      codec: origin.codec,
       originalPosition: typeof original === 'number' ? original : null,
       generation: this.#generation,
     };
@@ -155,6 +161,7 @@ export class Routes {
       );
     }
     const keyOf = match === undefined ? asItIs : keyMaker(match);
+    if (match !== undefined && route.originalPosition !== null) route.codec = match.mapping.codec;
     const device = this.#directory.findDevice(organizationId, deviceId);
     if (device === undefined) {
       if (this.#directory.organization(organizationId)?.autoRegistration === true) {

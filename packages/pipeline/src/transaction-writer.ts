@@ -36,6 +36,8 @@ export class TransactionWriter {
   readonly #context: BatchContext;
   readonly #breaker: CircuitBreaker;
   #epoch = 0;
+  /** A probe's answer was lost: the store may know a higher epoch of ours. */
+  #epochUnsure = false;
   #buriedInARow = 0;
 
   constructor(partition: number, context: BatchContext, breaker: CircuitBreaker) {
@@ -49,6 +51,7 @@ export class TransactionWriter {
     const { source, sink } = this.#context.options;
     const { epoch, next } = await sink.acquire(source.topic, this.partition);
     this.#epoch = epoch;
+    this.#epochUnsure = false;
     return next;
   }
 
@@ -71,7 +74,7 @@ export class TransactionWriter {
         return;
       } catch (error) {
         // An earlier attempt was committed although its answer was lost.
-        if (isFieldlineError(error, 'CONFLICT') && backoff.attempts > 0) return this.#committed(slice.next);
+        if (isFieldlineError(error, 'CONFLICT') && backoff.attempts > 0) return this.#committed(slice, 0);
         this.#throwIfFinal(error);
         const suspect = isRefusal(error) || backoff.attempts + 1 >= ATTEMPTS_BEFORE_ISOLATION;
         if (suspect && slice.to > slice.from && (await this.#storeTakesOthers(error))) {
@@ -138,7 +141,7 @@ export class TransactionWriter {
   }
 
   async #append(builder: SampleBatchBuilder, { from, to, next }: Slice): Promise<void> {
-    const { options, metrics } = this.#context;
+    const { options } = this.#context;
     const started = options.clock.monotonicMs();
     await options.sink.append(builder.view(from, to), {
       topic: options.source.topic,
@@ -147,11 +150,11 @@ export class TransactionWriter {
       next,
     });
     if (to > from) this.#buriedInARow = 0;
-    metrics.write(to - from, options.clock.monotonicMs() - started);
-    this.#committed(next);
+    this.#committed({ from, to, next }, options.clock.monotonicMs() - started);
   }
 
-  #committed(next: Position): void {
+  #committed({ from, to, next }: Slice, durationMs: number): void {
+    this.#context.metrics.write(to - from, durationMs);
     this.stored = next;
     this.lastStoredTime = this.#context.options.clock.nowMicros();
     this.#breaker.succeeded(this.partition);
@@ -178,6 +181,7 @@ export class TransactionWriter {
       return true;
     } catch (probeError) {
       this.#throwIfFinal(probeError);
+      this.#epochUnsure = true;
       return false;
     }
   }
@@ -195,6 +199,12 @@ export class TransactionWriter {
   }
 
   #throwIfFinal(error: unknown): void {
+    if (this.#epochUnsure && isFieldlineError(error, 'WRITER_FENCED')) {
+      throw new FieldlineError(
+        'UNAVAILABLE',
+        'the store may have been fenced by a probe of ours; taking it over again',
+      );
+    }
     const isFinal = ['WRITER_FENCED', 'STOPPED', 'CONFLICT'].some(
       (code) => isFieldlineError(error) && error.code === code,
     );

@@ -21,6 +21,7 @@ export function isRefusal(error: unknown): error is FieldlineError {
     error.status >= 400 &&
     error.status < 500 &&
     error.code !== 'OVERLOADED' &&
+    error.code !== 'CONFLICT' &&
     error.code !== 'RATE_LIMITED'
   );
 }

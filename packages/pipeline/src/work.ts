@@ -1,4 +1,4 @@
-/** One read batch on its way through the stages: the raw records, what became of them, and what was refused on the way. */
+/** A slice of a read batch on its way through the stages: the raw records, what became of them, what was refused on the way. */
 import { DecodedBatch } from '@fieldline/codecs';
 import type { ErrorCode } from '@fieldline/kit';
 import type { LoggedBatch } from '@fieldline/model';
@@ -25,6 +25,9 @@ export interface SampleRejection extends Refusal {
 /** The memory is used again for the next batch. */
 export class Work {
   batch!: LoggedBatch;
+  /** The records [from, to) of the batch are in this slice; decode finds out how far it goes. */
+  from = 0;
+  to = 0;
   /** By origin of the batch. */
   routes: readonly Route[] = [];
   readonly decoded = new DecodedBatch();
@@ -33,8 +36,10 @@ export class Work {
   readonly failures: RecordFailure[] = [];
   readonly rejections: SampleRejection[] = [];
 
-  begin(batch: LoggedBatch, routes: readonly Route[]): void {
+  begin(batch: LoggedBatch, routes: readonly Route[], from = 0): void {
     this.batch = batch;
+    this.from = from;
+    this.to = from;
     this.routes = routes;
     this.decoded.reset();
     this.failures.length = 0;

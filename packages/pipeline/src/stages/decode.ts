@@ -1,5 +1,5 @@
 /**
- * decode: raw payloads → samples with metric names, by the codec that each record carries. A payload that is wrong as a whole
+ * decode: raw payloads → samples with metric names, by the codec that the route of each record names. A payload that is wrong as a whole
  * takes back what it had added and becomes a failure; metrics that the codec rejects become rejections. Records whose
  * origin leads nowhere fail here, before their payload is looked at.
  */
@@ -8,26 +8,34 @@ import { messageOf } from '@fieldline/kit';
 import { payloadOf } from '@fieldline/model';
 import type { Work } from '../work.ts';
 
+/**
+ * A slice ends behind the record that fills it: what a batch of small, dense payloads unfolds to stays bounded, and other work
+ * of the thread gets its turn in between.
+ */
+export const SLICE_SAMPLES = 16_384;
+export const SLICE_RECORDS = 4096;
+
 export type CodecLookup = (id: string) => Codec | undefined;
 
 export function decode(work: Work, limits: DecodeLimits, codecOf: CodecLookup = codecById): void {
   const { batch, decoded, routes } = work;
   let codecId = '';
   let codec: Codec | undefined;
-  for (let index = 0; index < batch.count; index++) {
+  const end = Math.min(batch.count, work.from + SLICE_RECORDS);
+  for (let index = work.from; index < end && decoded.count < SLICE_SAMPLES; index++) {
+    work.to = index + 1;
     const originIndex = batch.originIndex[index]!;
-    const { failure } = routes[originIndex]!;
+    const { failure, codec: id } = routes[originIndex]!;
     if (failure !== null) {
       work.failures.push({ recordIndex: index, ...failure });
       continue;
     }
-    const origin = batch.origins[originIndex]!;
-    if (origin.codec !== codecId) {
-      codecId = origin.codec;
+    if (id !== codecId) {
+      codecId = id;
       codec = codecOf(codecId);
     }
     if (codec === undefined) {
-      const message = `there is no codec "${codecId}"; the mapping of topic ${origin.topic} names it`;
+      const message = `there is no codec "${codecId}"; the mapping of topic ${batch.origins[originIndex]!.topic} names it`;
       work.failures.push({ recordIndex: index, code: 'CODEC_UNKNOWN', message });
     } else decodeRecord(work, index, codec, limits);
   }

@@ -43,12 +43,17 @@ function takeNewest(of: SeriesState, from: SampleBatchBuilder, at: number, text:
   of.isNews = true;
 }
 
-/** A late sample, or another one at the newest time: a correction where its version is higher. */
+/**
+ * A late sample, or another one at the newest time: a correction where its version is higher. After a restart the newest one's
+ * version is not known: what is read for the first time is higher, of a replay it is left open.
+ */
 function behindNewest(of: SeriesState, into: SampleBatchBuilder, at: number, text: string | undefined): void {
   const time = into.sourceTime[at]!;
   if (time === of.newestTime) {
-    if (into.version[at]! <= of.newestVersion) return;
-    takeNewest(of, into, at, text);
+    const version = into.version[at]!;
+    if (version <= of.newestVersion) return;
+    const isKnown = of.newestVersion !== Number.NEGATIVE_INFINITY || version === into.recordPosition[at]!;
+    if (isKnown) takeNewest(of, into, at, text);
   }
   into.noteDirty(of, time);
 }
@@ -56,7 +61,7 @@ function behindNewest(of: SeriesState, into: SampleBatchBuilder, at: number, tex
 /** Notes when each device of the batch was last heard of; those that were not yet told of are added to `heard`. */
 export function noteLastSeen(work: Work, heard: DeviceState[]): void {
   const { batch, routes } = work;
-  for (let record = 0; record < batch.count; record++) {
+  for (let record = work.from; record < work.to; record++) {
     const originIndex = batch.originIndex[record]!;
     const { device, originalPosition } = routes[originIndex]!;
     if (device === null) continue;
