@@ -23,6 +23,7 @@ export class PartitionRunner {
   #filling = new SampleBatchBuilder();
   #spare = new SampleBatchBuilder();
   #writing: Promise<void> = Promise.resolve();
+  #writeFailed = new AbortController();
   /** What is before it has been handed over. */
   #handedOver: Position = 0;
 
@@ -77,10 +78,16 @@ export class PartitionRunner {
     this.writer.stored = next;
     this.#handedOver = next;
     this.#filling.reset();
+    this.#writeFailed = new AbortController();
+    const readSignal = AbortSignal.any([signal, this.#writeFailed.signal]);
     let gatheredSince: number | null = null;
-    while (!signal.aborted) {
+    while (!readSignal.aborted) {
       const waitMs = gatheredSince === null ? IDLE_WAIT_MS : this.#dueInMs(gatheredSince);
-      const batch = await source.read(this.partition, next, { bytesMax: settings.readBytesMax, waitMs, signal });
+      const batch = await source.read(this.partition, next, {
+        bytesMax: settings.readBytesMax,
+        waitMs,
+        signal: readSignal,
+      });
       troubles.delete(`partition ${this.partition}`);
       if (batch !== null && batch.count > 0) {
         gatheredSince ??= clock.monotonicMs();
@@ -99,7 +106,7 @@ export class PartitionRunner {
       gatheredSince = null;
     }
     if (gatheredSince !== null) await this.#handOver(next);
-    await this.#writing;
+    await this.#writing; // Rejects where the write failed.
   }
 
   #dueInMs(gatheredSince: number): number {
@@ -131,6 +138,7 @@ export class PartitionRunner {
     this.#filling.reset();
     this.#spare = builder;
     this.#writing = this.writer.write(builder, next);
-    this.#writing.catch(() => {}); // Whoever waits for it next hears of it.
+    const failed = this.#writeFailed;
+    this.#writing.catch(() => failed.abort()); // Ends the wait for records; whoever waits for it hears of the error.
   }
 }

@@ -25,7 +25,7 @@ export interface SampleRejection extends Refusal {
 /** The memory is used again for the next batch. */
 export class Work {
   batch!: LoggedBatch;
-  /** The records [from, to) of the batch are in this slice; decode finds out how far it goes. */
+  /** The records [from, to) of the batch are in this slice; decode finds where it ends. */
   from = 0;
   to = 0;
   /** By origin of the batch. */
@@ -39,7 +39,7 @@ export class Work {
   begin(batch: LoggedBatch, routes: readonly Route[], from = 0): void {
     this.batch = batch;
     this.from = from;
-    this.to = from;
+    this.to = batch.count;
     this.routes = routes;
     this.decoded.reset();
     this.failures.length = 0;

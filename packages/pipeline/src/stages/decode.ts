@@ -22,8 +22,8 @@ export function decode(work: Work, limits: DecodeLimits, codecOf: CodecLookup = 
   let codecId = '';
   let codec: Codec | undefined;
   const end = Math.min(batch.count, work.from + SLICE_RECORDS);
-  for (let index = work.from; index < end && decoded.count < SLICE_SAMPLES; index++) {
-    work.to = index + 1;
+  let index = work.from;
+  for (; index < end && decoded.count < SLICE_SAMPLES; index++) {
     const originIndex = batch.originIndex[index]!;
     const { failure, codec: id } = routes[originIndex]!;
     if (failure !== null) {
@@ -39,6 +39,7 @@ export function decode(work: Work, limits: DecodeLimits, codecOf: CodecLookup = 
       work.failures.push({ recordIndex: index, code: 'CODEC_UNKNOWN', message });
     } else decodeRecord(work, index, codec, limits);
   }
+  work.to = index;
   for (const { recordIndex, metric, code, message } of decoded.rejections) {
     work.rejections.push({ recordIndex, metric, code, message });
   }
