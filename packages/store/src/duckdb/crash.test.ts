@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { expectedAfter, TOPIC } from './crash-rows.ts';
 import { openDuckdbStore } from './open-store.ts';
@@ -53,9 +54,13 @@ test('killed at any moment: every resolved append is there once, with its positi
 
 /** Lets the writer append until it has told so many positions of this run; the last one that it told before it died. */
 async function runAndKill(dir: string, appends: number): Promise<number> {
-  const child: ChildProcess = spawn(process.execPath, [join(import.meta.dirname, 'crash-writer.ts'), dir], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('./crash-writer.ts', import.meta.url)), dir],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const exited = once(child, 'exit');
   let told = 0;
   let last = 0;

@@ -57,6 +57,11 @@ export class LatestSamples {
     this.commit(batch);
   }
 
+  /** Every series that has had a sample, ascending. */
+  seriesIds(): number[] {
+    return this.#seriesId.toSorted((a, b) => a - b);
+  }
+
   get(seriesIds?: readonly number[]): LatestSample[] {
     const ids = seriesIds ?? [...this.#slots.keys()].sort((a, b) => a - b);
     return ids.flatMap((seriesId): LatestSample[] => {

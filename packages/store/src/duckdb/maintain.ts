@@ -11,8 +11,8 @@ import { sealGeneration } from './seal.ts';
 import type { StoreState } from './state.ts';
 import { damageOf, markDamaged } from './verify-files.ts';
 
-/** Roll-up jobs (one day's hours each) in a round; the rest waits for the next. */
-const ROLL_UPS_PER_ROUND = 4;
+/** How long a round goes on rolling up; what is left waits for the next, after what has to be sealed. */
+const ROLL_UP_MS_PER_ROUND = 2000;
 
 /** `stopping` is asked between steps, each of which leaves everything in order. */
 export async function maintainOnce(
@@ -32,7 +32,10 @@ export async function maintainOnce(
   await exportSeries(state);
   if (stopping()) return;
   await compactOnce(state, now);
-  for (let count = 0; count < ROLL_UPS_PER_ROUND && !stopping(); count += 1) if (!(await rollUpOnce(state, now))) break;
+  const startMs = state.clock.monotonicMs();
+  while (!stopping() && (await rollUpOnce(state, now))) {
+    if (state.clock.monotonicMs() - startMs > ROLL_UP_MS_PER_ROUND) break;
+  }
   if (stopping()) return;
   await enforceRetention(state, now);
   if (stopping()) return;

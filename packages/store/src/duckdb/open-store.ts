@@ -141,6 +141,7 @@ async function openState(session: Session, options: DuckdbStoreOptions): Promise
       rolled: new Set(await loadNumbers(writer, 'hour', 'rolled_hours')),
       stale,
       rolling: new Set(),
+      progress: null,
       appends: 0,
       droppedDays: new Set(await loadNumbers(writer, 'day', 'dropped_days')),
       hoursDroppedBefore: (await loadNumbers(writer, 'day', 'hours_dropped_before'))[0] ?? -Infinity,

@@ -1,6 +1,8 @@
 /**
  * Roll-ups: hours that are over get cells of a minute, a quarter and an hour. Cells that later samples have made stale are
- * computed anew. A job is one transaction over hours of one day; samples that come while it runs make cells stale again.
+ * computed anew. A job covers hours of one day, in slices of series that are each one short transaction, so that sealing is
+ * not kept waiting; samples that come while it runs make cells stale again. Hours count as rolled up after the last slice; an
+ * interrupted job begins again, and first removes what it wrote.
  */
 import { MICROS_PER_HOUR, MICROS_PER_MILLI, type Micros } from '@fieldline/model';
 import { BUCKET_COLUMNS, bucketsOfSamples, mergedBuckets } from './aggregate-sql.ts';
@@ -14,27 +16,72 @@ import type { StoreState } from './state.ts';
 /** Stale series that are computed anew one by one; with more the whole hours are. */
 const SERIES_PER_JOB_MAX = 2000;
 
-interface Job {
+/** Samples in a slice, about. */
+const ROWS_PER_SLICE = 20_000_000;
+
+export interface RollUpJob {
   readonly hours: readonly number[];
   /** null = every series. */
   readonly seriesIds: readonly number[] | null;
 }
 
-/** Does the most urgent job; false where there is none. */
+export interface RollUpProgress {
+  readonly job: RollUpJob;
+  /** Appends at the start: cells that became stale later stay so. */
+  readonly stamp: number;
+  /** Series ids at which slices begin. */
+  readonly bounds: readonly number[];
+  slice: number;
+}
+
+/** Does a slice of the job under way, or else of the most urgent one; false where there is none. */
 export async function rollUpOnce(state: StoreState, now: Micros): Promise<boolean> {
-  const job = newHours(state, now) ?? staleHours(state, now);
-  if (job === null) return false;
+  state.rollUps.progress ??= startJob(state, now);
+  const { progress } = state.rollUps;
+  if (progress === null) return false;
   const lease = state.layout.lease();
   try {
-    await rollUp(state, lease.layout, job);
+    await rollUpSlice(state, lease.layout, progress);
+  } catch (error) {
+    endJob(state, progress.job);
+    throw error;
   } finally {
     lease.release();
   }
   return true;
 }
 
+function startJob(state: StoreState, now: Micros): RollUpProgress | null {
+  const job = newHours(state, now) ?? staleHours(state, now);
+  if (job === null) return null;
+  for (const hour of job.hours) state.rollUps.rolling.add(hour);
+  return { job, stamp: state.rollUps.appends, bounds: sliceBounds(state, job), slice: 0 };
+}
+
+function endJob(state: StoreState, job: RollUpJob): void {
+  for (const hour of job.hours) state.rollUps.rolling.delete(hour);
+  state.rollUps.progress = null;
+}
+
+/** Series ids that cut the job into slices; one slice where it is small or of named series. */
+function sliceBounds(state: StoreState, { hours, seriesIds }: RollUpJob): number[] {
+  if (seriesIds !== null) return [-Infinity];
+  const from = hours[0]! * MICROS_PER_HOUR;
+  const to = (hours.at(-1)! + 1) * MICROS_PER_HOUR;
+  let rows = 0;
+  for (const { minTime, maxTime, rowCount } of state.layout.current.files) {
+    const overlap = Math.min(to, maxTime + 1) - Math.max(from, minTime);
+    if (overlap > 0) rows += rowCount * (overlap / (maxTime + 1 - minTime));
+  }
+  const ids = state.latest.seriesIds();
+  const count = Math.max(1, Math.min(ids.length, Math.ceil(rows / ROWS_PER_SLICE)));
+  return Array.from({ length: count }, (_, slice) =>
+    slice === 0 ? -Infinity : ids[Math.floor((slice * ids.length) / count)]!,
+  );
+}
+
 /** Hours of one day that are over, have samples and no roll-up. */
-function newHours(state: StoreState, now: Micros): Job | null {
+function newHours(state: StoreState, now: Micros): RollUpJob | null {
   const { rolled, droppedDays } = state.rollUps;
   const end = endOfRollUps(state, now);
   const hours = new Set<number>();
@@ -50,7 +97,7 @@ function newHours(state: StoreState, now: Micros): Job | null {
   return ofOneDay(hours, null);
 }
 
-function staleHours(state: StoreState, now: Micros): Job | null {
+function staleHours(state: StoreState, now: Micros): RollUpJob | null {
   const { stale, rolled, droppedDays } = state.rollUps;
   const end = endOfRollUps(state, now);
   // Samples that came after their day was dropped do not bring its roll-ups back.
@@ -68,7 +115,7 @@ function endOfRollUps(state: StoreState, now: Micros): number {
   return Math.floor((now - state.settings.rollUpAfterMs * MICROS_PER_MILLI) / MICROS_PER_HOUR);
 }
 
-function ofOneDay(hours: ReadonlySet<number>, seriesIds: readonly number[] | null): Job | null {
+function ofOneDay(hours: ReadonlySet<number>, seriesIds: readonly number[] | null): RollUpJob | null {
   if (hours.size === 0) return null;
   let first = Infinity;
   for (const hour of hours) first = Math.min(first, hour);
@@ -76,39 +123,42 @@ function ofOneDay(hours: ReadonlySet<number>, seriesIds: readonly number[] | nul
   return { hours: [...hours].filter((hour) => Math.floor(hour / 24) === day).sort((a, b) => a - b), seriesIds };
 }
 
-async function rollUp(state: StoreState, layout: Layout, job: Job): Promise<void> {
-  const { rolled, rolling, stale } = state.rollUps;
+async function rollUpSlice(state: StoreState, layout: Layout, progress: RollUpProgress): Promise<void> {
+  const { rolled, stale } = state.rollUps;
+  const { job, stamp, bounds, slice } = progress;
   const connection = state.session.background;
-  const stamp = state.rollUps.appends;
-  for (const hour of job.hours) rolling.add(hour);
-  try {
-    await transaction(connection, async () => {
-      await writeCells(state, layout, job);
-      const rows = job.hours.filter((hour) => !rolled.has(hour)).map((hour) => `(${integer(hour)})`);
-      if (rows.length > 0) await connection.run(`INSERT INTO rolled_hours VALUES ${rows.join(', ')}`);
-      const series = job.seriesIds === null ? 'true' : seriesSql(job);
-      await connection.run(
-        `DELETE FROM stale_cells WHERE hour IN (${job.hours.map(integer).join(', ')}) AND ${series}`,
-      );
-    });
-    const hours = new Set(job.hours);
-    const seriesIds = job.seriesIds === null ? null : new Set(job.seriesIds);
-    stale.remove(
-      (hour, id, appends) => appends <= stamp && hours.has(hour) && (seriesIds === null || seriesIds.has(id)),
-    );
-    for (const hour of hours) rolled.add(hour);
-  } finally {
-    for (const hour of job.hours) rolling.delete(hour);
-  }
+  const isLast = slice === bounds.length - 1;
+  const lower = slice === 0 ? 'true' : `series_id >= ${integer(bounds[slice]!)}`;
+  const upper = isLast ? 'true' : `series_id < ${integer(bounds[slice + 1]!)}`;
+  await transaction(connection, async () => {
+    await writeCells(state, layout, job, `${lower} AND ${upper}`);
+    if (!isLast) return;
+    const rows = job.hours.filter((hour) => !rolled.has(hour)).map((hour) => `(${integer(hour)})`);
+    if (rows.length > 0) await connection.run(`INSERT INTO rolled_hours VALUES ${rows.join(', ')}`);
+    const series = job.seriesIds === null ? 'true' : seriesSql(job);
+    await connection.run(`DELETE FROM stale_cells WHERE hour IN (${job.hours.map(integer).join(', ')}) AND ${series}`);
+  });
+  progress.slice += 1;
+  if (!isLast) return;
+  const hours = new Set(job.hours);
+  const seriesIds = job.seriesIds === null ? null : new Set(job.seriesIds);
+  stale.remove((hour, id, appends) => appends <= stamp && hours.has(hour) && (seriesIds === null || seriesIds.has(id)));
+  for (const hour of hours) rolled.add(hour);
+  endJob(state, job);
 }
 
-async function writeCells(state: StoreState, layout: Layout, { hours, seriesIds }: Job): Promise<void> {
+async function writeCells(
+  state: StoreState,
+  layout: Layout,
+  { hours, seriesIds }: RollUpJob,
+  slice: string,
+): Promise<void> {
   const connection = state.session.background;
   const from = hours[0]! * MICROS_PER_HOUR;
   const to = (hours.at(-1)! + 1) * MICROS_PER_HOUR;
   const inHours = (time: string): string => `(${time} // ${MICROS_PER_HOUR}) IN (${hours.map(integer).join(', ')})`;
-  const inJob = `start >= ${from} AND start < ${to} AND ${inHours('start')} AND ${seriesSql({ seriesIds })}`;
-  const samples = `SELECT * FROM (${selectionSql(state, layout, { seriesIds, from, to })}) WHERE ${inHours('source_time')}`;
+  const inJob = `start >= ${from} AND start < ${to} AND ${inHours('start')} AND ${seriesSql({ seriesIds })} AND ${slice}`;
+  const samples = `SELECT * FROM (${selectionSql(state, layout, { seriesIds, from, to })}) WHERE ${inHours('source_time')} AND ${slice}`;
   let finer: string | null = null;
   for (const { table, cellMicros } of ROLL_UP_LEVELS.slice(0, 3)) {
     await connection.run(`DELETE FROM ${table} WHERE ${inJob}`);

@@ -8,6 +8,7 @@ import type { Cells } from './cells.ts';
 import type { HotAppender } from './chunks.ts';
 import type { LatestSamples } from './latest-samples.ts';
 import type { LayoutKeeper } from './layout.ts';
+import type { RollUpProgress } from './roll-up.ts';
 import type { Serial } from './serial.ts';
 import type { Session } from './session.ts';
 
@@ -55,6 +56,8 @@ export interface RollUpState {
   readonly stale: Cells;
   /** Hours that are being rolled up now; samples that come meanwhile make their cells stale. */
   readonly rolling: Set<number>;
+  /** The job under way; its hours are in `rolling`. */
+  progress: RollUpProgress | null;
   /** Appends so far: the stamp of stale cells. */
   appends: number;
   /** Days whose raw samples retention has deleted. */
