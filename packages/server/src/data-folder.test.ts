@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -36,6 +36,14 @@ test('a lock that was cut off while it was written holds nobody up', () => {
   openDataFolder(path).release();
   writeFileSync(join(path, 'fieldline.lock'), '{"pid":');
   openDataFolder(path).release();
+});
+
+test.runIf(process.platform !== 'win32')('a folder that was open to all is closed to others', () => {
+  const path = join(dir, 'open');
+  mkdirSync(path);
+  chmodSync(path, 0o777);
+  openDataFolder(path).release();
+  expect(statSync(path).mode & 0o777).toBe(0o750);
 });
 
 test('a folder that cannot be made is named', () => {

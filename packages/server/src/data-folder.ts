@@ -2,7 +2,17 @@
  * The data folder: made where it is missing, locked while a process uses it. The lock is a file with the process id and
  * the time at which that process started; one whose process is gone (kill -9, power cut) is taken over.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { FieldlineError, messageOf } from '@fieldline/kit';
 
@@ -14,10 +24,14 @@ export interface DataFolder {
   release(): void;
 }
 
-/** Makes and locks the folder. Throws DATA_DIR_LOCKED where a living process has it, CONFIG_INVALID where it cannot be used. */
+/** Nothing for others than the owner and its group: the files inside hold hashes of passwords, whatever their own modes. */
+const MODE_MOST = 0o750;
+
+/** Makes, closes to others, and locks the folder. Throws DATA_DIR_LOCKED where a living process has it, CONFIG_INVALID where it cannot be used. */
 export function openDataFolder(path: string): DataFolder {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o750 });
+    mkdirSync(path, { recursive: true, mode: MODE_MOST });
+    closeToOthers(path);
   } catch (error) {
     throw new FieldlineError(
       'CONFIG_INVALID',
@@ -37,6 +51,12 @@ export function openDataFolder(path: string): DataFolder {
     rmSync(file, { force: true });
   }
   throw new FieldlineError('DATA_DIR_LOCKED', `${path}: others keep taking the lock ${file}; start one process only`);
+}
+
+/** A folder that was there before may be open to all. Where it belongs to somebody else, that one has decided. */
+function closeToOthers(path: string): void {
+  const { mode, uid } = statSync(path);
+  if (uid === process.getuid?.()) chmodSync(path, mode & MODE_MOST);
 }
 
 interface Holder {

@@ -1,7 +1,8 @@
 /** A whole server in this process: starts all parts, tells their health, stops them. A part that fails ends the whole, loudly. */
 import type { Catalog } from '@fieldline/catalog';
-import { type Health, isFieldlineError, messageOf } from '@fieldline/kit';
+import { messageOf } from '@fieldline/kit';
 import type { Config } from './config/schema.ts';
+import { healthOf } from './health.ts';
 import { Installation } from './installation.ts';
 import { PARTS } from './roles.ts';
 import { RunningParts } from './run-parts.ts';
@@ -25,9 +26,6 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** How long a thread may take to tell its health before it counts as stuck. */
-const HEALTH_TIMEOUT_MS = 2000;
-
 /** Starts the server; rejects where a part cannot start, after stopping those that had. */
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<Server> {
   const failure = Promise.withResolvers<Error>();
@@ -49,33 +47,4 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     failed: failure.promise,
     stop: () => parts.stop(),
   };
-}
-
-/** The parts of the main thread, and what the other threads say of themselves. */
-async function healthOf(of: Installation, parts: RunningParts<Installation>): Promise<Health[]> {
-  const threads = await Promise.all([
-    inTime('broker', () => of.brokerThread.host.health()),
-    inTime('pipeline', () => of.pipelineThread!.host.health()),
-    inTime('catalog', async () => {
-      await of.catalog.ping();
-      return [];
-    }),
-  ]);
-  return [...parts.health(), ...threads.flat()];
-}
-
-async function inTime(name: string, ask: () => Promise<Health[]>): Promise<Health[]> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Health[]>((resolve) => {
-    const problem = `did not answer within ${HEALTH_TIMEOUT_MS} ms`;
-    timer = setTimeout(() => resolve([{ name, state: 'running', ready: false, problem }]), HEALTH_TIMEOUT_MS);
-  });
-  try {
-    return await Promise.race([ask(), late]);
-  } catch (error) {
-    const state = isFieldlineError(error, 'STOPPED') ? 'failed' : 'running';
-    return [{ name, state, ready: false, problem: messageOf(error) }];
-  } finally {
-    clearTimeout(timer);
-  }
 }

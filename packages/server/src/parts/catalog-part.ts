@@ -1,4 +1,5 @@
 /** The part `catalog`: opens it (PGlite in a thread of its own, or PostgreSQL), makes the first administrator, keeps the directory. */
+import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCatalog } from '@fieldline/catalog';
 import type { Installation } from '../installation.ts';
@@ -18,6 +19,8 @@ export async function startCatalog(of: Installation): Promise<void> {
     seriesPerSubjectMax: config.pipeline.seriesPerDeviceMax,
     logger: of.logger.child({ service: 'catalog' }),
   });
+  // PGlite makes its files with mode 0666; the folder keeps the group away from them.
+  if (config.catalog.adapter === 'pglite') chmodSync(join(config.dataDir, 'catalog'), 0o700);
   const { created, generatedPassword } = await of.catalog.bootstrap({
     adminEmail: config.admin.email,
     ...(of.firstOrganization !== null && {

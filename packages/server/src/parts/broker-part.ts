@@ -1,4 +1,4 @@
-/** The part `mqtt`: the broker's listeners, opened last and closed first, so that what comes in always has somewhere to go. */
+/** The part `broker`: the broker's listeners, opened last and closed first, so that what comes in always has somewhere to go. */
 import type { Installation } from '../installation.ts';
 
 export async function startListeners(of: Installation): Promise<void> {
