@@ -61,7 +61,9 @@ const step = fc.oneof(
   },
   {
     weight: 4,
-    arbitrary: fc.nat(5).map((days) => ({ kind: 'maintain' as const, now: START + days * MICROS_PER_DAY })),
+    arbitrary: fc
+      .record({ days: fc.nat(5), isAwaited: fc.boolean() })
+      .map(({ days, isAwaited }) => ({ kind: 'maintain' as const, now: START + days * MICROS_PER_DAY, isAwaited })),
   },
   { weight: 1, arbitrary: fc.constant({ kind: 'reopen' as const }) },
   {
@@ -83,6 +85,7 @@ export async function checkEquivalence(runs: number): Promise<void> {
         sliceRowsMax: 20,
         compactAfterMs: settlesDays ? 0 : 1e15,
         rollUpAfterMs: 0,
+        rollUpRowsMax: 15,
         walBytesMax: 0,
         retention: { rawMs: null, hourlyMs: null, dailyMs: null },
       };
@@ -90,14 +93,19 @@ export async function checkEquivalence(runs: number): Promise<void> {
       let store: TelemetryStore = await openDuckdbStore(options);
       try {
         let next = 0;
+        // Background work that goes on beside the next steps.
+        const rounds: Promise<void>[] = [];
         for (const each of [...steps, { kind: 'reopen' as const }]) {
           if (each.kind === 'append') {
             next += 1;
             const position = { topic: 'telemetry.raw', partition: 0, epoch: 1, next };
             for (const either of [reference, store]) await either.append(batchOf(each.rows), position);
           } else if (each.kind === 'maintain') {
-            await store.maintain(each.now);
+            const round = store.maintain(each.now);
+            if (each.isAwaited) await round;
+            else rounds.push(round);
           } else if (each.kind === 'reopen') {
+            await Promise.all(rounds.splice(0));
             await store.close();
             store = await openDuckdbStore(options);
             await compare(reference, store, { from: 0, to: START + 10 * MICROS_PER_DAY }, 1000, 200);

@@ -44,6 +44,8 @@ export interface DuckdbStoreOptions {
   readonly compactRowsMax?: number;
   /** How long after its end an hour is rolled up. Default 5 minutes. */
   readonly rollUpAfterMs?: number;
+  /** Rows, about, that are rolled up in one transaction. Default 20,000,000. */
+  readonly rollUpRowsMax?: number;
   /** Default raw 90 days, hourly 2 years, daily 5 years. */
   readonly retention?: RetentionSettings;
   /** A day of samples is not deleted while new files come for it: how long it must have been quiet. Default 1 day. */
@@ -100,6 +102,7 @@ function settingsOf(options: DuckdbStoreOptions): StoreSettings {
     compactAfterMs: options.compactAfterMs ?? 3_600_000,
     compactRowsMax: options.compactRowsMax ?? 64_000_000,
     rollUpAfterMs: options.rollUpAfterMs ?? 300_000,
+    rollUpRowsMax: options.rollUpRowsMax ?? 20_000_000,
     retention: options.retention ?? { rawMs: 90 * DAY_MS, hourlyMs: 730 * DAY_MS, dailyMs: 1826 * DAY_MS },
     retentionGraceMs: options.retentionGraceMs ?? DAY_MS,
     verifyBytesPerRound: options.verifyBytesPerRound ?? 16 * 1024 * 1024,

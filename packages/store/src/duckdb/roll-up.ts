@@ -10,14 +10,12 @@ import type { Layout } from './layout.ts';
 import { selectionSql } from './read-raw.ts';
 import { seriesSql } from './samples-sql.ts';
 import { ROLL_UP_LEVELS } from './schema.ts';
+import { keepStaleCells } from './seal.ts';
 import { integer, transaction } from './session.ts';
 import type { StoreState } from './state.ts';
 
 /** Stale series that are computed anew one by one; with more the whole hours are. */
 const SERIES_PER_JOB_MAX = 2000;
-
-/** Samples in a slice, about. */
-const ROWS_PER_SLICE = 20_000_000;
 
 export interface RollUpJob {
   readonly hours: readonly number[];
@@ -74,7 +72,7 @@ function sliceBounds(state: StoreState, { hours, seriesIds }: RollUpJob): number
     if (overlap > 0) rows += rowCount * (overlap / (maxTime + 1 - minTime));
   }
   const ids = state.latest.seriesIds();
-  const count = Math.max(1, Math.min(ids.length, Math.ceil(rows / ROWS_PER_SLICE)));
+  const count = Math.max(1, Math.min(ids.length, Math.ceil(rows / state.settings.rollUpRowsMax)));
   return Array.from({ length: count }, (_, slice) =>
     slice === 0 ? -Infinity : ids[Math.floor((slice * ids.length) / count)]!,
   );
@@ -130,20 +128,21 @@ async function rollUpSlice(state: StoreState, layout: Layout, progress: RollUpPr
   const isLast = slice === bounds.length - 1;
   const lower = slice === 0 ? 'true' : `series_id >= ${integer(bounds[slice]!)}`;
   const upper = isLast ? 'true' : `series_id < ${integer(bounds[slice + 1]!)}`;
+  const hours = new Set(job.hours);
+  const seriesIds = job.seriesIds === null ? null : new Set(job.seriesIds);
+  const isSettled = (hour: number, id: number, appends: number): boolean =>
+    appends <= stamp && hours.has(hour) && (seriesIds === null || seriesIds.has(id));
   await transaction(connection, async () => {
     await writeCells(state, layout, job, `${lower} AND ${upper}`);
     if (!isLast) return;
     const rows = job.hours.filter((hour) => !rolled.has(hour)).map((hour) => `(${integer(hour)})`);
     if (rows.length > 0) await connection.run(`INSERT INTO rolled_hours VALUES ${rows.join(', ')}`);
-    const series = job.seriesIds === null ? 'true' : seriesSql(job);
-    await connection.run(`DELETE FROM stale_cells WHERE hour IN (${job.hours.map(integer).join(', ')}) AND ${series}`);
+    await keepStaleCells(state, isSettled);
   });
   progress.slice += 1;
   if (!isLast) return;
-  const hours = new Set(job.hours);
-  const seriesIds = job.seriesIds === null ? null : new Set(job.seriesIds);
-  stale.remove((hour, id, appends) => appends <= stamp && hours.has(hour) && (seriesIds === null || seriesIds.has(id)));
-  for (const hour of hours) rolled.add(hour);
+  stale.remove(isSettled);
+  for (const hour of job.hours) rolled.add(hour);
   endJob(state, job);
 }
 

@@ -161,10 +161,18 @@ async function keepLatest(connection: DuckDBConnection, { id }: Generation): Pro
       OR (excluded.source_time = latest.source_time AND excluded.version > latest.version)`);
 }
 
-/** Stale cells of hot rows are found again at a start by looking at them; those of sealed rows are listed. */
-async function keepStaleCells({ session, rollUps }: StoreState): Promise<void> {
+/**
+ * Lists the stale cells that memory knows, but for those that are about to be settled. Those of hot rows would be found
+ * again at a start by looking at them; those of sealed rows would not.
+ */
+export async function keepStaleCells(
+  { session, rollUps }: StoreState,
+  isSettled: (hour: number, seriesId: number, stamp: number) => boolean = () => false,
+): Promise<void> {
   await session.background.run('DELETE FROM stale_cells');
-  const rows = [...rollUps.stale.entries()].map(([hour, seriesId]) => `(${integer(hour)}, ${integer(seriesId)})`);
+  const rows = [...rollUps.stale.entries()]
+    .filter((cell) => !isSettled(...cell))
+    .map(([hour, seriesId]) => `(${integer(hour)}, ${integer(seriesId)})`);
   for (let from = 0; from < rows.length; from += 1000) {
     await session.background.run(`INSERT INTO stale_cells VALUES ${rows.slice(from, from + 1000).join(', ')}`);
   }

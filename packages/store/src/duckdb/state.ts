@@ -44,6 +44,7 @@ export interface StoreSettings {
   readonly compactAfterMs: number;
   readonly compactRowsMax: number;
   readonly rollUpAfterMs: number;
+  readonly rollUpRowsMax: number;
   readonly retention: RetentionSettings;
   readonly retentionGraceMs: number;
   readonly verifyBytesPerRound: number;
