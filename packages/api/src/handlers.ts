@@ -11,12 +11,14 @@ import type { GroupAppender } from './routes/ingest/group-appender.ts';
 
 type RouteOf<G extends keyof RouteTable, N extends keyof RouteTable[G]> = RouteTable[G][N];
 type Params<R> = R extends { readonly params: infer S extends TSchema } ? Static<S> : undefined;
+type Headers<R> = R extends { readonly headers: infer S extends TSchema } ? Static<S> : undefined;
 type IsPublic<R> = R extends { readonly permission: null } ? true : false;
 
 /** One request, parsed and allowed. Where the route is public there may be no principal and there is no catalog door. */
 export interface Call<G extends keyof RouteTable, N extends keyof RouteTable[G]> {
   readonly params: Params<RouteOf<G, N>>;
   readonly query: Query<G, N>;
+  readonly headers: Headers<RouteOf<G, N>>;
   readonly body: Body<G, N>;
   readonly principal: IsPublic<RouteOf<G, N>> extends true ? Principal | null : Principal;
   /** The catalog as this principal sees it. */

@@ -8,7 +8,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiContext } from './handlers.ts';
 import type { Identify } from './plugins/auth.ts';
 import type { CountRequest } from './plugins/rate-limit.ts';
-import { compileCheck } from './plugins/validation.ts';
+import { compileCheck, type RequestPart } from './plugins/validation.ts';
 import { scopeOf } from './principal.ts';
 import { createHandlers } from './routes/index.ts';
 
@@ -67,10 +67,11 @@ async function admit(
 }
 
 function handle(context: ApiContext, route: RouteDefinition, handler: AnyHandler) {
-  const check = (schema: RouteDefinition['params'], part: 'params' | 'query' | 'body') =>
+  const check = (schema: RouteDefinition['params'], part: RequestPart) =>
     schema === undefined ? () => undefined : compileCheck(schema, part);
   const params = check(route.params, 'params');
   const query = check(route.query, 'query');
+  const headers = check(route.headers, 'headers');
   const body = check(route.body, 'body');
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     reply.code(route.status);
@@ -78,6 +79,7 @@ function handle(context: ApiContext, route: RouteDefinition, handler: AnyHandler
     const answer = await handler({
       params: params(request.params),
       query: query(request.query),
+      headers: headers(request.headers),
       body: body(request.body),
       principal,
       catalog: route.permission === null || principal === null ? null : context.catalog.scoped(scopeOf(principal)),

@@ -47,6 +47,8 @@ export interface RouteDefinition {
   readonly summary: string;
   readonly params?: TSchema;
   readonly query?: TSchema;
+  /** Headers that mean something to the route beside the usual ones; names in lower case. Others are not looked at. */
+  readonly headers?: TSchema;
   readonly body?: TSchema;
   /** The status of success and the schema of its body; null = no body. */
   readonly status: number;

@@ -54,7 +54,11 @@ function operationOf(operationId: string, group: string, route: RouteDefinition,
     tags: [group],
     summary: route.summary,
     ...(route.permission === null ? { security: [] } : securityOf(route.permission)),
-    parameters: [...parametersOf(route.params, 'path', components), ...parametersOf(route.query, 'query', components)],
+    parameters: [
+      ...parametersOf(route.params, 'path', components),
+      ...parametersOf(route.query, 'query', components),
+      ...parametersOf(route.headers, 'header', components),
+    ],
     ...(route.body === undefined ? {} : { requestBody: bodyOf(route.body, components) }),
     responses: {
       [route.status]: { description: 'Success', ...answer },
@@ -71,7 +75,7 @@ function bodyOf(schema: object, components: Json): Json {
   return { required: !('~optional' in schema), content: { 'application/json': { schema: hoist(schema, components) } } };
 }
 
-function parametersOf(schema: object | undefined, place: 'path' | 'query', components: Json): Json[] {
+function parametersOf(schema: object | undefined, place: 'path' | 'query' | 'header', components: Json): Json[] {
   const { properties = {}, required = [] } = (schema ?? {}) as { properties?: Json; required?: string[] };
   return Object.entries(properties).map(([name, property]) => ({
     name,

@@ -1,6 +1,6 @@
 /**
- * Checks requests against the route table's schemas, compiled once. Bodies are taken as they are; parameters and queries come
- * as text and are converted. What is wrong is told with its path and what to do, a few at a time.
+ * Checks requests against the route table's schemas, compiled once. Bodies are taken as they are; parameters, queries and
+ * headers come as text and are converted. What is wrong is told with its path and what to do, a few at a time.
  */
 import type { ProblemItem } from '@fieldline/contract';
 import { FieldlineError } from '@fieldline/kit';
@@ -9,7 +9,7 @@ import { Compile } from 'typebox/compile';
 import { Value } from 'typebox/value';
 
 type Item = Static<typeof ProblemItem>;
-export type RequestPart = 'params' | 'query' | 'body';
+export type RequestPart = 'params' | 'query' | 'headers' | 'body';
 
 const ERRORS_TOLD_MAX = 10;
 

@@ -60,7 +60,7 @@ export interface TestApi {
   tokenFor(organizationId: string, role: Role, siteIds?: readonly string[] | null): Promise<string>;
   connect(token: string): Promise<TestSocket>;
   /** The payloads in telemetry.raw, with the device that they came from. */
-  logged(): Promise<{ deviceId: string; organizationId: string; codec: string; payload: unknown }[]>;
+  logged(): Promise<{ deviceId: string; organizationId: string; codec: string; source: string; payload: unknown }[]>;
   stop(): Promise<void>;
 }
 
@@ -185,9 +185,9 @@ export async function startApi(settings: Partial<ApiSettings> = {}, otherCatalog
       const records = [];
       for (let at = 0, batch = await log.read('telemetry.raw', 0, at); batch !== null; ) {
         for (let index = 0; index < batch.count; index++) {
-          const { deviceId, organizationId, codec } = originOf(batch, index);
+          const { deviceId, organizationId, codec, source } = originOf(batch, index);
           const payload: unknown = JSON.parse(new TextDecoder().decode(payloadOf(batch, index)));
-          records.push({ deviceId, organizationId, codec, payload });
+          records.push({ deviceId, organizationId, codec, source, payload });
         }
         at = batch.firstPosition + batch.count;
         batch = await log.read('telemetry.raw', 0, at);

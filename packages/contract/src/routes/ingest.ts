@@ -1,6 +1,6 @@
 /** Telemetry over HTTP. The answer comes after everything is durable; the receipt tells how far it has come. */
 import { type Static, Type } from 'typebox';
-import { Id, Shape, Timestamp } from '../common.ts';
+import { Id, OneOf, Shape, Timestamp } from '../common.ts';
 import { routeGroup } from '../route.ts';
 
 /** Readings in one request, and bytes of its body. */
@@ -46,6 +46,15 @@ export const SensorData = Type.Union([
 ]);
 export type SensorData = Static<typeof SensorData>;
 
+/** Who the readings come from, where it is not a machine's own report; kept with every raw record. */
+export const IngestHeaders = Type.Object({
+  'x-fieldline-source': Type.Optional(
+    OneOf(['import', 'simulator'], {
+      description: 'import: a file loaded as history; simulator: made up. Absent: http',
+    }),
+  ),
+});
+
 export const Receipt = Shape(
   {
     receiptId: Type.String(),
@@ -66,6 +75,7 @@ export const ingest = routeGroup({
     method: 'POST',
     path: '/api/v1/webhook/sensor-data',
     summary: 'Readings of one or many devices; 202 after they are durable (X-API-Key with the scope ingest)',
+    headers: IngestHeaders,
     body: SensorData,
     status: 202,
     answer: Receipt,

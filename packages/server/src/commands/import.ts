@@ -196,7 +196,7 @@ async function send(url: string, apiKey: string, page: readonly DeviceMessage[])
     try {
       const answer = await fetch(new URL('/api/v1/webhook/sensor-data', url), {
         method: 'POST',
-        headers: { 'content-type': 'application/json', 'x-api-key': apiKey },
+        headers: { 'content-type': 'application/json', 'x-api-key': apiKey, 'x-fieldline-source': 'import' },
         body: JSON.stringify(page),
       });
       if (answer.ok) return;

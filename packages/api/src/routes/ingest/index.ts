@@ -1,6 +1,6 @@
 /** HTTP ingest: readings become raw records in the same log as everything else; 202 means that they are durable. */
 import type { Receipt } from '@fieldline/contract';
-import { type DirectoryCache, microsToIso, type Origin } from '@fieldline/model';
+import { type DirectoryCache, microsToIso, type Origin, type Source } from '@fieldline/model';
 import type { ApiContext, GroupHandlers } from '../../handlers.ts';
 import { type Principal, seesSite } from '../../principal.ts';
 import { notFound } from '../../text.ts';
@@ -15,9 +15,10 @@ export function ingestHandlers(context: ApiContext): GroupHandlers<'ingest'> {
   const origins = new OriginCache(context.directory);
   const readings = context.metrics.counter('ingestion_readings_total', 'Readings taken in over HTTP');
   return {
-    sensorData: async ({ body, principal }) => {
+    sensorData: async ({ headers, body, principal }) => {
+      const source = headers['x-fieldline-source'] ?? 'http';
       const receivedTime = context.clock.nowMicros();
-      const { records, readingCount } = toRecords(body, (name) => origins.of(principal, name));
+      const { records, readingCount } = toRecords(body, (name) => origins.of(principal, name, source));
       const ranges = await context.appender.add(records, receivedTime);
       readings.inc(readingCount);
       return receiptJson(receiptFacts(principal.organizationId, receivedTime, readingCount, ranges), 'accepted');
@@ -45,7 +46,7 @@ function receiptJson(facts: ReceiptFacts, status: Receipt['status']): Receipt {
   };
 }
 
-/** One origin object per device, under the directory's present version. */
+/** One origin object per device and source, under the directory's present version. */
 class OriginCache {
   readonly #directory: DirectoryCache;
   readonly #origins = new Map<string, Origin>();
@@ -56,7 +57,7 @@ class OriginCache {
   }
 
   /** A name that is not known yet stands for itself: the pipeline registers the device, or makes a dead letter. */
-  of(principal: Principal, name: string): Origin {
+  of(principal: Principal, name: string, source: Source): Origin {
     const { organizationId } = principal;
     const device = this.#directory.findDevice(organizationId, name);
     if (device !== undefined && !seesSite(principal, device.siteId)) throw notFound('device', name);
@@ -65,11 +66,11 @@ class OriginCache {
       this.#version = this.#directory.version;
     }
     const deviceId = device?.id ?? name;
-    const key = `${organizationId}/${deviceId}`;
+    const key = `${source}/${organizationId}/${deviceId}`;
     let origin = this.#origins.get(key);
     if (origin === undefined) {
       if (this.#origins.size >= ORIGINS_MAX) this.#origins.delete(this.#origins.keys().next().value!);
-      origin = { organizationId, deviceId, topic: ROUTE, codec: 'json', source: 'http', mappingVersion: this.#version };
+      origin = { organizationId, deviceId, topic: ROUTE, codec: 'json', source, mappingVersion: this.#version };
       this.#origins.set(key, origin);
     }
     return origin;

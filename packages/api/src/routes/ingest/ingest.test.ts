@@ -72,6 +72,24 @@ describe('sensor data', () => {
     expect(await added(body)).toHaveLength(records);
   });
 
+  it.each([
+    ['http', {}],
+    ['import', { 'x-fieldline-source': 'import' }],
+    ['simulator', { 'X-Fieldline-Source': 'simulator' }],
+  ])('notes that records came by %s', async (source, headers) => {
+    const body = { deviceId: 'press-4', metrics: { a: 1 } };
+    expect((await test.call('POST', PATH, { apiKey, body, headers })).status).toBe(202);
+    expect((await test.logged()).at(-1)).toMatchObject({ deviceId, source });
+  });
+
+  it('refuses a source that a caller cannot be', async () => {
+    const body = { deviceId: 'press-4', metrics: { a: 1 } };
+    const headers = { 'x-fieldline-source': 'mqtt' };
+    const answer = await test.call('POST', PATH, { apiKey, body, headers });
+    expect(answer.status).toBe(400);
+    expect(answer.body.detail).toContain('headers/x-fieldline-source must be one of "import", "simulator"');
+  });
+
   it('counts and tells readings', async () => {
     const { body } = await send({ deviceId: 'press-4', metrics: { a: 1, b: 2 } });
     expect(body).toMatchObject({ status: 'accepted', readings: 2, organizationId });
