@@ -1,6 +1,6 @@
 /** The command line: `fieldline start | demo | simulate | import | config`. Each command is a file in commands/. */
 import { FieldlineError, messageOf } from '@fieldline/kit';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { configCommand } from './commands/config.ts';
 import type { ConfigSources } from './config/load.ts';
 
@@ -95,13 +95,22 @@ program
   .addOption(new Option('--decimal <mark>', 'decimal mark (default: found)').choices(['.', ',']))
   .addOption(new Option('--encoding <name>', 'of the file').choices(['utf-8', 'utf-16le', 'windows-1252']))
   .option('--dry-run', 'read and check everything, send nothing')
-  .option('--errors-max <count>', 'stop after so many lines that cannot be read', '100')
+  .addOption(
+    new Option('--errors-max <count>', 'stop after so many cells or lines that cannot be read')
+      .default(100)
+      .argParser(wholeNumber),
+  )
   .option('--url <url>', 'the running server', 'http://127.0.0.1:3000')
-  .option('--api-key <key>', 'API key with the scope ingest')
+  .addOption(new Option('--api-key <key>', 'API key with the scope ingest').env('FIELDLINE_IMPORT_API_KEY'))
   .action(async (file: string, flags) => {
     const { importCommand } = await import('./commands/import.ts');
     await importCommand(file, flags);
   });
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It takes a whole number.');
+  return Number(text);
+}
 
 try {
   await program.parseAsync();

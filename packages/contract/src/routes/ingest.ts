@@ -50,7 +50,7 @@ export type SensorData = Static<typeof SensorData>;
 export const IngestHeaders = Type.Object({
   'x-fieldline-source': Type.Optional(
     OneOf(['import', 'simulator'], {
-      description: 'import: a file loaded as history; simulator: made up. Absent: http',
+      description: 'import: a file loaded as history (unknown devices are refused); simulator: made up. Absent: http',
     }),
   ),
 });

@@ -26,7 +26,7 @@ export interface ImportFlags {
   readonly decimal?: '.' | ',';
   readonly encoding?: string;
   readonly dryRun?: boolean;
-  readonly errorsMax: string;
+  readonly errorsMax: number;
   readonly url: string;
   readonly apiKey?: string;
 }
@@ -35,6 +35,8 @@ export interface ImportFlags {
 const PAGE_SAMPLES_MAX = 5000;
 const ATTEMPTS_MAX = 8;
 const PROBLEMS_SHOWN_MAX = 20;
+/** The server's default; what a running one keeps is its own setting. */
+const RAW_RETENTION_DAYS = 90;
 
 interface Tally {
   records: number;
@@ -72,7 +74,7 @@ export async function importCommand(file: string, flags: ImportFlags): Promise<v
   };
   const progress = new Progress(sizeOf(file));
   const handle = async (): Promise<void> => {
-    note(batch, tally, Number(flags.errorsMax));
+    note(batch, tally, flags.errorsMax);
     if (flags.dryRun !== true) {
       for (const page of pagesOf(batch, flags.device)) await send(flags.url, apiKey, page);
     }
@@ -200,9 +202,9 @@ async function send(url: string, apiKey: string, page: readonly DeviceMessage[])
         body: JSON.stringify(page),
       });
       if (answer.ok) return;
-      why = `${answer.status} ${await answer.text()}`;
+      why = detailOf(answer.status, await answer.text());
       if (answer.status < 500 && answer.status !== 429)
-        throw new FieldlineError('BAD_REQUEST', `import: the server refused a page: ${why}`);
+        throw new FieldlineError('BAD_REQUEST', `import: the server refused a page: ${why}${remedyOf(answer.status)}`);
       waitMs = Math.max(Number(answer.headers.get('retry-after') ?? 0) * 1000, backoff.nextMs());
     } catch (error) {
       if (error instanceof FieldlineError) throw error;
@@ -219,6 +221,23 @@ async function send(url: string, apiKey: string, page: readonly DeviceMessage[])
   }
 }
 
+/** The sentence in a problem (RFC 9457), or what else came. */
+function detailOf(status: number, text: string): string {
+  try {
+    const { detail } = JSON.parse(text) as { detail?: unknown };
+    if (typeof detail === 'string') return `${detail} (${status})`;
+  } catch {
+    // Not our server's words: shown as they are.
+  }
+  return `${status} ${text.slice(0, 300)}`;
+}
+
+function remedyOf(status: number): string {
+  if (status === 401 || status === 403) return '; make a key with the scope ingest under Settings → API keys';
+  if (status === 404) return '; create the device, or switch automatic registration on, and run the same command again';
+  return '';
+}
+
 function report(file: string, flags: ImportFlags, decoder: CsvDecoder, tally: Tally): void {
   const dialect = decoder.dialect;
   if (tally.problems > PROBLEMS_SHOWN_MAX) console.error(`… and ${tally.problems - PROBLEMS_SHOWN_MAX} more`);
@@ -230,6 +249,12 @@ function report(file: string, flags: ImportFlags, decoder: CsvDecoder, tally: Ta
     `${flags.dryRun === true ? 'checked' : 'loaded'} ${file}: ${tally.records} lines, ${tally.samples} samples of ${tally.metrics.size} metrics, ${span}; ` +
       `${tally.problems} cells or lines left out (separator "${dialect?.separator}", decimal ${dialect?.decimalComma === true ? 'comma' : 'point'})`,
   );
+  if (tally.firstTime < (Date.now() - RAW_RETENTION_DAYS * 86_400_000) * 1000) {
+    console.error(
+      `some of this is older than ${RAW_RETENTION_DAYS} days: where the server's store.rawRetentionDays is not longer, of that only ` +
+        'hourly and daily values stay',
+    );
+  }
   if (tally.problems > 0) process.exitCode = 1;
 }
 
@@ -247,7 +272,7 @@ class Progress {
     if (process.stderr.isTTY) {
       const bar = '█'.repeat(Math.round(share * 30)).padEnd(30, '░');
       process.stderr.write(`\r${bar} ${(share * 100).toFixed(0).padStart(3)} %  ${samples} samples`);
-    } else if (Math.floor(share * 10) > this.#tenth) {
+    } else if (Math.floor(share * 10) > this.#tenth && share < 1) {
       this.#tenth = Math.floor(share * 10);
       console.error(`${this.#tenth * 10} %, ${samples} samples`);
     }

@@ -26,7 +26,7 @@ export interface ConfigSources {
 
 const DEFAULT_FILE = 'fieldline.yaml';
 /** Variables of that prefix that are no settings. */
-const OTHER_VARIABLES = /^FIELDLINE_(CONFIG|TEST_|BENCH_|DEMO_|NODE)/;
+const OTHER_VARIABLES = /^FIELDLINE_(CONFIG|TEST_|BENCH_|DEMO_|CI_|IMPORT_|NODE)/;
 
 /** Loads and checks the configuration. Throws CONFIG_INVALID with all problems at once. */
 export function loadConfig(sources: ConfigSources = {}): LoadedConfig {
@@ -74,11 +74,21 @@ function readFile(
     problems.push(`${file}: cannot be read as YAML: ${messageOf(error)}`);
     return;
   }
+  if (typeof content !== 'object' || Array.isArray(content)) {
+    problems.push(`${file}: got ${Array.isArray(content) ? 'a list' : 'a text'}; it takes sections such as "broker:"`);
+    return;
+  }
   walk(content, [], (path, value) => {
-    const setting = known.find((candidate) => candidate.path.join('.') === path.join('.'));
-    if (setting === undefined) problems.push(`${file}: there is no setting ${path.join('.')}${guess(path, known)}`);
-    else put(values, origins, path, value, file);
+    const name = path.join('.');
+    if (known.some((candidate) => candidate.path.join('.') === name)) put(values, origins, path, value, file);
+    else if (!isSection(name, known)) problems.push(`${file}: there is no setting ${name}${guess(path, known)}`);
+    // A section of which every line is commented out says nothing.
+    else if (value !== null) problems.push(`${file}: ${name} is a section; its settings stand below it, indented`);
   });
+}
+
+function isSection(name: string, known: readonly Setting[]): boolean {
+  return known.some((setting) => setting.path.join('.').startsWith(`${name}.`));
 }
 
 function readEnvironment(

@@ -5,7 +5,7 @@ import type { ApiContext, GroupHandlers } from '../../handlers.ts';
 import { type Principal, seesSite } from '../../principal.ts';
 import { notFound } from '../../text.ts';
 import { decodeReceipt, encodeReceipt, isProcessed, type ReceiptFacts, receiptFacts } from './receipt.ts';
-import { toRecords } from './to-records.ts';
+import { deviceNames, toRecords } from './to-records.ts';
 
 const ROUTE = 'webhook/sensor-data';
 /** Origins that are kept, so that the log's batches hold each once; when full the oldest goes. */
@@ -18,6 +18,7 @@ export function ingestHandlers(context: ApiContext): GroupHandlers<'ingest'> {
     sensorData: async ({ headers, body, principal }) => {
       const source = headers['x-fieldline-source'] ?? 'http';
       const receivedTime = context.clock.nowMicros();
+      if (source === 'import') refuseUnknown(context.directory, principal.organizationId, deviceNames(body));
       const { records, readingCount } = toRecords(body, (name) => origins.of(principal, name, source));
       const ranges = await context.appender.add(records, receivedTime);
       readings.inc(readingCount);
@@ -32,6 +33,14 @@ export function ingestHandlers(context: ApiContext): GroupHandlers<'ingest'> {
       return receiptJson(facts, isProcessed(facts, await context.storedPositions()) ? 'processed' : 'accepted');
     },
   };
+}
+
+/** What a machine says is kept for a replay, whoever it is; a file is still there and can be loaded again. */
+function refuseUnknown(directory: DirectoryCache, organizationId: string, names: ReadonlySet<string>): void {
+  if (directory.organization(organizationId)?.autoRegistration === true) return;
+  for (const name of names) {
+    if (directory.findDevice(organizationId, name) === undefined) throw notFound('device', name);
+  }
 }
 
 function receiptJson(facts: ReceiptFacts, status: Receipt['status']): Receipt {

@@ -82,6 +82,23 @@ describe('sensor data', () => {
     expect((await test.logged()).at(-1)).toMatchObject({ deviceId, source });
   });
 
+  it('refuses what is imported for a machine that is not there, and writes nothing', async () => {
+    const before = (await test.logged()).length;
+    const headers = { 'x-fieldline-source': 'import' };
+    for (const body of [
+      [
+        { deviceId: 'press-4', metrics: { a: 1 } },
+        { deviceId: 'press-5', metrics: { a: 1 } },
+      ],
+      { readings: [{ equipmentId: 'press-5', sensorType: 'a', value: 1 }] },
+    ]) {
+      const answer = await test.call('POST', PATH, { apiKey, body, headers });
+      expect(answer.status).toBe(404);
+      expect(answer.body.detail).toContain('no device "press-5"');
+    }
+    expect((await test.logged()).length).toBe(before);
+  });
+
   it('refuses a source that a caller cannot be', async () => {
     const body = { deviceId: 'press-4', metrics: { a: 1 } };
     const headers = { 'x-fieldline-source': 'mqtt' };

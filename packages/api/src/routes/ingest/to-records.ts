@@ -21,6 +21,13 @@ export function toRecords(data: SensorData, originOf: (deviceName: string) => Or
   return ofReadings([data], originOf, () => 'body');
 }
 
+/** The devices that the request names. */
+export function deviceNames(data: SensorData): ReadonlySet<string> {
+  const items = Array.isArray(data) ? data : 'readings' in data ? data.readings : [data];
+  const names = items.map((item) => item.deviceId ?? ('equipmentId' in item ? item.equipmentId : undefined));
+  return new Set(names.filter((name) => name !== undefined));
+}
+
 function ofMessages(
   messages: readonly DeviceMessage[],
   originOf: (deviceName: string) => Origin,
