@@ -116,11 +116,8 @@ test('lines that cannot be read are told with place and remedy; the others are l
 });
 
 test('too many bad lines end it', async () => {
-  const file = csv(
-    'worse.csv',
-    'time,a',
-    ...Array.from({ length: 40 }, (_, line) => `2026-11-01T00:00:${line + 10},x`),
-  );
+  const bad = Array.from({ length: 40 }, (_, line) => `2026-11-01T00:00:${line + 10},x`);
+  const file = csv('worse.csv', 'time,a', '2026-11-01T00:00:09,1', ...bad);
   const { code, stderr } = await load(file, '--errors-max', '10');
   expect(code).toBe(1);
   expect(stderr).toContain('more than 10 cells or lines cannot be read');
