@@ -31,6 +31,27 @@ test('the lock of a killed process is taken over, that of a living one is not', 
   openDataFolder(path).release();
 });
 
+test.each(['no lock', 'the lock of a dead process'])(
+  'of many that start at once one gets the folder (%s)',
+  async (before) => {
+    const module = new URL('./data-folder.ts', import.meta.url).href;
+    const path = join(dir, before);
+    mkdirSync(path);
+    if (before !== 'no lock') writeFileSync(join(path, 'fieldline.lock'), '{"pid":2147483647,"startedAt":"x"}');
+    const code = `const { openDataFolder } = await import(${JSON.stringify(module)}); process.stdin.once('data', () => {
+    try { openDataFolder(${JSON.stringify(path)}); console.log('locked'); } catch (error) { console.log(error.code); }
+  }); console.log('ready');`;
+    const children = Array.from({ length: 6 }, () => spawn(process.execPath, ['--input-type=module', '-e', code]));
+    await Promise.all(children.map((child) => once(child.stdout, 'data')));
+    for (const child of children) child.stdin.write('go');
+    const answers = await Promise.all(
+      children.map(async (child) => String((await once(child.stdout, 'data'))[0]).trim()),
+    );
+    for (const child of children) child.kill('SIGKILL');
+    expect(answers.sort()).toEqual([...Array(5).fill('DATA_DIR_LOCKED'), 'locked']);
+  },
+);
+
 test('a lock that was cut off while it was written holds nobody up', () => {
   const path = join(dir, 'c');
   openDataFolder(path).release();

@@ -5,10 +5,12 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeSync,
@@ -17,6 +19,8 @@ import { join } from 'node:path';
 import { FieldlineError, messageOf } from '@fieldline/kit';
 
 const LOCK_FILE = 'fieldline.lock';
+/** How long a new lock must stand before it counts: longer than another one needs from looking at a lock to taking it away. */
+const SETTLE_MS = 30;
 
 export interface DataFolder {
   readonly path: string;
@@ -41,14 +45,15 @@ export function openDataFolder(path: string): DataFolder {
   const file = join(path, LOCK_FILE);
   for (let attempt = 0; attempt < 5; attempt++) {
     if (tryLock(file)) return { path, release: () => rmSync(file, { force: true }) };
-    const holder = readHolder(file);
+    const found = readText(file);
+    const holder = holderOf(found);
     if (holder !== null && isAlive(holder)) {
       throw new FieldlineError(
         'DATA_DIR_LOCKED',
         `${path} is in use by process ${holder.pid}; stop it, or give this one another folder (FIELDLINE_DATA_DIR)`,
       );
     }
-    rmSync(file, { force: true });
+    takeAway(file, found);
   }
   throw new FieldlineError('DATA_DIR_LOCKED', `${path}: others keep taking the lock ${file}; start one process only`);
 }
@@ -64,6 +69,7 @@ interface Holder {
   readonly startedAt: string;
 }
 
+/** True where the lock is this process's own. Another that starts at the same moment may take it for a dead one, so it is looked at again. */
 function tryLock(file: string): boolean {
   let descriptor: number;
   try {
@@ -72,18 +78,42 @@ function tryLock(file: string): boolean {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw new FieldlineError('CONFIG_INVALID', `dataDir: cannot write ${file}: ${messageOf(error)}`);
   }
-  writeSync(descriptor, JSON.stringify({ pid: process.pid, startedAt: startTimeOf(process.pid) } satisfies Holder));
+  const own = JSON.stringify({ pid: process.pid, startedAt: startTimeOf(process.pid) } satisfies Holder);
+  writeSync(descriptor, own);
   fsyncSync(descriptor);
   closeSync(descriptor);
-  return true;
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SETTLE_MS);
+  return readText(file) === own;
 }
 
-function readHolder(file: string): Holder | null {
+/** Removes the lock where it still is what was found in it; one that somebody has made in between is put back. */
+function takeAway(file: string, found: string | null): void {
+  const aside = `${file}.${process.pid}`;
   try {
-    const holder = JSON.parse(readFileSync(file, 'utf8')) as Partial<Holder>;
+    renameSync(file, aside);
+  } catch {
+    // Gone already: another one took it away, or its holder has ended.
+    return;
+  }
+  if (readText(aside) !== found && !existsSync(file)) renameSync(aside, file);
+  else rmSync(aside, { force: true });
+}
+
+function readText(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    // Just removed.
+    return null;
+  }
+}
+
+/** null where nobody holds it: it was cut off by a crash while it was written, or is gone. */
+function holderOf(text: string | null): Holder | null {
+  try {
+    const holder = JSON.parse(text ?? '') as Partial<Holder>;
     return Number.isInteger(holder.pid) ? { pid: holder.pid!, startedAt: holder.startedAt ?? '' } : null;
   } catch {
-    // Cut off by a crash while it was written, or just removed: in both cases nobody holds it.
     return null;
   }
 }

@@ -53,6 +53,11 @@ test('file, then environment, then command line', () => {
   ]);
 });
 
+test('a section of which every line is commented out says nothing', () => {
+  const { config } = loadConfig({ file: file('broker:\n  # port: 1\napi:\n  port: 2\n'), environment: {} });
+  expect([config.broker.port, config.api.port]).toEqual([1883, 2]);
+});
+
 test.each([
   ['unknown key', 'brokr:\n  port: 1\n', {}, 'there is no setting brokr.port; did you mean broker.port?'],
   [
@@ -64,6 +69,9 @@ test.each([
   ['out of range', '', { FIELDLINE_API_PORT: '70000' }, 'api.port (from FIELDLINE_API_PORT): got 70000'],
   ['unknown variable', '', { FIELDLINE_BROKR_PORT: '1' }, 'FIELDLINE_BROKR_PORT: there is no such setting'],
   ['no YAML', 'a: [', {}, 'cannot be read as YAML'],
+  ['a text', 'hello', {}, 'FILE: got a text; it takes sections such as "broker:"'],
+  ['a list', '- broker', {}, 'FILE: got a list'],
+  ['a value for a section', 'broker: 5', {}, 'FILE: broker is a section; its settings stand below it, indented'],
   ['split roles on embedded parts', 'roles: [api]\n', {}, 'belong to one process'],
   ['half a certificate', 'broker:\n  tls:\n    certFile: a.pem\n', {}, 'certFile and keyFile go together'],
   ['no such file', null, {}, 'ENOENT'],
