@@ -78,6 +78,7 @@ export class PartitionRunner {
     this.writer.stored = next;
     this.#handedOver = next;
     this.#filling.reset();
+    this.#writing = Promise.resolve();
     this.#writeFailed = new AbortController();
     const readSignal = AbortSignal.any([signal, this.#writeFailed.signal]);
     let gatheredSince: number | null = null;
