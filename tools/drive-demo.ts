@@ -81,6 +81,7 @@ await eventually(
   'all devices online',
   async () => ((await list()).items.every(({ status }) => status === 'online') ? true : null),
   60_000,
+  500,
 ).then(
   () => check('all devices are online', true),
   async () => check('all devices are online', false, (await list()).items),

@@ -98,12 +98,13 @@ export async function eventually<T>(
   what: string,
   ask: () => Promise<T | null> | T | null,
   limitMs = 15_000,
+  everyMs = 20,
 ): Promise<T> {
   const deadline = performance.now() + limitMs;
   for (;;) {
     const answer = await ask();
     if (answer !== null) return answer;
     if (performance.now() > deadline) throw new Error(`waited ${limitMs} ms in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }

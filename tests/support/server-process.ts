@@ -14,6 +14,8 @@ export interface ServerOptions {
   readonly dataDir: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly startTimeoutMs?: number;
+  /** How many of its last lines are remembered. Default 200. */
+  readonly linesMax?: number;
 }
 
 export interface RunningServer {
@@ -53,7 +55,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const lines: string[] = [];
   const remember = (line: string): void => {
     lines.push(line);
-    if (lines.length > 200) lines.shift();
+    if (lines.length > (options.linesMax ?? 200)) lines.shift();
   };
   const exited = once(child, 'exit');
   createInterface(child.stderr!).on('line', remember);
