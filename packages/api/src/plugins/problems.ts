@@ -40,7 +40,7 @@ export function registerProblems(app: FastifyInstance, logger: Logger): void {
     if (secret) {
       const { method, url, id } = request;
       const details = error instanceof FieldlineError ? error.details : {};
-      logger.error({ requestId: id, method, url, err: error, details, status: problem.status }, 'request failed');
+      logger.error({ traceId: id, method, url, err: error, details, status: problem.status }, 'request failed');
     }
     return sendProblem(reply, problem, retryAfterSeconds);
   });

@@ -28,7 +28,7 @@ export async function demoCommand(sources: ConfigSources): Promise<void> {
   const { credentialsFile, isNew } = await provision(server.catalog, plant, config.dataDir);
   const simulator = startSimulator(server, credentialsFile, isNew);
   tellPeople(config, server, plant, isNew);
-  await untilStopped(server, () => ended(simulator));
+  await untilStopped(config, server, () => ended(simulator));
 }
 
 /** Makes what is not there yet. The tokens stand in a file in the data folder, readable by its owner only. */

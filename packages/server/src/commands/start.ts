@@ -13,7 +13,7 @@ export async function startCommand(sources: ConfigSources): Promise<void> {
   const { config } = loadConfig(sources);
   const running = await runServer(config);
   tellPeople(config, running);
-  await untilStopped(running);
+  await untilStopped(config, running);
 }
 
 /** Starts the server (and builds the UI before, where it has to be) and says `ready` in the log. */
@@ -35,13 +35,18 @@ export async function runServer(config: Config, options: ServerOptions = {}): Pr
 }
 
 /** Waits for the first reason to stop, stops cleanly, and ends the process. A second Ctrl-C ends it at once. */
-export async function untilStopped(server: Server, before: () => Promise<void> = async () => {}): Promise<never> {
+export async function untilStopped(
+  config: Config,
+  server: Server,
+  before: () => Promise<void> = async () => {},
+): Promise<never> {
   const reason = await Promise.race([
     ...(['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map(
       (signal) => new Promise<null>((resolve) => process.once(signal, () => resolve(null))),
     ),
     server.failed,
   ]);
+  const logger = createLogger('server', config.logLevel);
   // The launcher passes a terminal's Ctrl-C on as well, so the same press can come twice: the second within a second is no new one.
   const stopping = performance.now();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -55,6 +60,7 @@ export async function untilStopped(server: Server, before: () => Promise<void> =
   }, STOP_TIMEOUT_MS).unref();
   await before();
   await server.stop();
+  logger.info({ durationMs: Math.round(performance.now() - stopping) }, 'stopped');
   process.exit(reason === null ? 0 : 1);
 }
 

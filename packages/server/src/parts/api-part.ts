@@ -1,16 +1,26 @@
 /** The part `api`: HTTP, Socket.IO and the web UI in the main thread, bound to the other parts through their threads. */
 import { existsSync } from 'node:fs';
 import { type ApiDependencies, createApi, DEFAULT_API_SETTINGS, type PipelineReport } from '@fieldline/api';
-import { systemClock } from '@fieldline/kit';
+import { FieldlineError, messageOf, systemClock } from '@fieldline/kit';
 import { createDeadLetterAccess } from '../dead-letter-access.ts';
 import type { Installation } from '../installation.ts';
 import { UI_DIST } from '../ui-build.ts';
 
 export async function startApi(of: Installation): Promise<void> {
   of.api = await createApi(apiDependencies(of));
-  await of.api.start(of.config.api.host, of.config.api.port);
+  await listen(of);
   const { host, port } = of.api.address!;
   of.apiUrl = `http://${isWildcard(host) ? 'localhost' : host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+async function listen({ api, config }: Installation): Promise<void> {
+  const { host, port } = config.api;
+  try {
+    await api.start(host, port);
+  } catch (error) {
+    const message = `api: cannot listen on ${host}:${port} (${messageOf(error)}); free the port or set another one (settings api.host and api.port)`;
+    throw new FieldlineError('CONFIG_INVALID', message, { cause: error });
+  }
 }
 
 export async function stopApi(of: Installation): Promise<void> {

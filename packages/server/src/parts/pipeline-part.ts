@@ -1,6 +1,7 @@
 /** The part `pipeline`: its thread with the store in it, and what it needs of the catalog and the log's writer. */
 import { MessageChannel } from 'node:worker_threads';
-import { expose } from '@fieldline/kit';
+import { expose, systemClock } from '@fieldline/kit';
+import { type DirectoryDevice, type DomainEvent, newId } from '@fieldline/model';
 import type { Installation } from '../installation.ts';
 import type {
   CatalogGate,
@@ -51,12 +52,27 @@ export async function stopPipeline(of: Installation): Promise<void> {
   await of.pipelineThread?.end();
 }
 
+/** An unknown device that spoke through a door that is open to it is one of the organisation's now. */
+function registeredEvent({ organizationId, id, key, gatewayId }: DirectoryDevice): DomainEvent {
+  const time = systemClock.nowMicros();
+  return {
+    id: newId(time / 1000),
+    organizationId,
+    type: 'DEVICE_REGISTERED',
+    subjectKind: 'device',
+    subjectId: id,
+    time,
+    payload: { reason: 'it spoke for the first time', key, gatewayId },
+  };
+}
+
 function catalogGate(of: Installation): CatalogGate {
   const { feed } = of.catalog.system;
   return {
     registerSeries: (requests) => feed.registerSeries(requests),
     registerDevice: async (organizationId, key, gatewayId) => {
-      const { device } = await feed.registerDevice({ organizationId, key, gatewayId });
+      const { device, created } = await feed.registerDevice({ organizationId, key, gatewayId });
+      if (created) of.eventWriter.write(registeredEvent(device));
       return device;
     },
   };

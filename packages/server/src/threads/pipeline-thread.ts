@@ -21,6 +21,8 @@ import type {
 import { Rates } from './rates.ts';
 
 const MAINTAIN_INTERVAL_MS = 1000;
+/** How often the log at level debug tells what came through. */
+const PROGRESS_INTERVAL_MS = 5000;
 const TOPIC = 'telemetry.raw';
 
 const port = parentPort!;
@@ -77,6 +79,8 @@ let maintenanceProblem: string | null = null;
 let maintaining = false;
 const maintenanceTimer = setInterval(maintain, MAINTAIN_INTERVAL_MS);
 const rateTimer = setInterval(() => void pipeline.statistics().then((now) => rates.note(countsOf(now))), 1000);
+let told = 0;
+const progressTimer = setInterval(() => void pipeline.statistics().then(tellProgress), PROGRESS_INTERVAL_MS);
 
 expose(port, {
   run: () => pipeline.start(),
@@ -103,6 +107,7 @@ expose(port, {
   stop: async () => {
     clearInterval(maintenanceTimer);
     clearInterval(rateTimer);
+    clearInterval(progressTimer);
     await pipeline.stop();
     await maintenance;
     await store.close();
@@ -127,6 +132,12 @@ function maintain(): void {
     .finally(() => {
       maintaining = false;
     });
+}
+
+function tellProgress({ recordsTotal, lagRecords }: PipelineStatistics): void {
+  const recordCount = recordsTotal - told;
+  told = recordsTotal;
+  if (recordCount > 0) logger.debug({ recordCount, lagRecords, durationMs: PROGRESS_INTERVAL_MS }, 'records processed');
 }
 
 function storeHealth(): Health {
