@@ -78,7 +78,7 @@ export class TransactionWriter {
         this.#throwIfFinal(error);
         const suspect = isRefusal(error) || backoff.attempts + 1 >= ATTEMPTS_BEFORE_ISOLATION;
         if (suspect && slice.to > slice.from && (await this.#storeTakesOthers(error))) {
-          return this.#isolate(builder, slice);
+          return this.#isolate(builder, slice, error);
         }
         await this.#wait(backoff, slice, error);
       }
@@ -86,9 +86,12 @@ export class TransactionWriter {
   }
 
   /** Cuts the batch between records; the half that is refused again is cut further. */
-  async #isolate(builder: SampleBatchBuilder, { from, to, next }: Slice): Promise<void> {
+  async #isolate(builder: SampleBatchBuilder, { from, to, next }: Slice, error: unknown): Promise<void> {
     const middle = builder.middleOf(from, to);
-    if (middle === to) return this.#judge(builder, { from, to, next });
+    if (middle === to) {
+      const slice = { from, to, next };
+      return isRefusal(error) ? this.#bury(builder, slice, error) : this.#judge(builder, slice);
+    }
     const halves = [
       { from, to: middle, next: builder.positionOf(middle) },
       { from: middle, to, next },
@@ -99,13 +102,13 @@ export class TransactionWriter {
       } catch (halfError) {
         this.#throwIfFinal(halfError);
         // It may be the store again: a single record is judged only after the store has said that it takes others.
-        if (await this.#storeTakesOthers(halfError)) await this.#isolate(builder, half);
+        if (await this.#storeTakesOthers(halfError)) await this.#isolate(builder, half, halfError);
         else await this.#store(builder, half);
       }
     }
   }
 
-  /** A single record has a second chance. */
+  /** A single record has a second chance where the store has not said what is wrong with it. */
   async #judge(builder: SampleBatchBuilder, slice: Slice): Promise<void> {
     try {
       await this.#append(builder, slice);
