@@ -30,7 +30,7 @@ export function resolve(work: Work): number[] {
     if (metric !== lastMetric || route !== lastRoute) {
       lastRoute = route;
       lastMetric = metric;
-      found = route!.series.get(metric);
+      found = route!.series.get(metric) ?? seriesOf(route!, metric);
     }
     if (found === undefined) {
       series[row] = null;
@@ -38,6 +38,13 @@ export function resolve(work: Work): number[] {
     } else series[row] = found;
   }
   return missing;
+}
+
+/** The first look at a metric on this route: its device may have the series already. */
+function seriesOf(route: Route, metric: string): SeriesState | undefined {
+  const found = route.device!.series.get(route.keyOf(metric));
+  if (found !== undefined) route.series.set(metric, found);
+  return found;
 }
 
 /**
@@ -48,9 +55,15 @@ export function resolve(work: Work): number[] {
 export function requestsFor(work: Work, missing: readonly number[], nowMs: number): SeriesRequest[] {
   const requests = new Map<string, SeriesRequest>();
   const { decoded } = work;
+  let lastRoute: Route | null = null;
+  let lastMetric = '';
   for (const row of missing) {
     const route = work.routeOf(decoded.recordIndex[row]!);
-    const metricKey = route.keyOf(decoded.metric[row]!);
+    const metric = decoded.metric[row]!;
+    if (route === lastRoute && metric === lastMetric) continue;
+    lastRoute = route;
+    lastMetric = metric;
+    const metricKey = route.keyOf(metric);
     const { device, series, fullUntilMs } = route.device!;
     if (fullUntilMs > nowMs || series.has(metricKey) || !isMetricKey(metricKey)) continue;
     const name = requestName(device.id, metricKey);
@@ -79,14 +92,13 @@ export function resolveMissing(work: Work, missing: readonly number[], refusals:
   for (const row of missing) {
     const route = work.routeOf(decoded.recordIndex[row]!);
     const metric = decoded.metric[row]!;
-    const metricKey = route.keyOf(metric);
-    const device = route.device!;
-    const found = device.series.get(metricKey);
+    const found = route.series.get(metric) ?? seriesOf(route, metric);
     if (found !== undefined) {
-      route.series.set(metric, found);
       series[row] = found;
       continue;
     }
+    const metricKey = route.keyOf(metric);
+    const device = route.device!;
     const { code, message } = !isMetricKey(metricKey)
       ? keyRefusal(metricKey)
       : (refusals.get(requestName(device.device.id, metricKey)) ??
