@@ -62,6 +62,16 @@ test('what a stock client publishes is readable within two seconds, with its tim
   await client.endAsync();
 });
 
+test('a token works from the moment it is shown, and the one before no more', async () => {
+  const fresh = await api.createDevice('pump-2');
+  const connectWith = (password: string): Promise<mqtt.MqttClient> =>
+    mqtt.connectAsync({ ...server.mqtt, protocolVersion: 5, username: fresh.id, password, reconnectPeriod: 0 });
+  await (await connectWith(fresh.token)).endAsync();
+  const { token } = await api.call<{ token: string }>('POST', `devices/${fresh.id}/token`);
+  await (await connectWith(token)).endAsync();
+  await expect(connectWith(fresh.token)).rejects.toThrow('Bad User Name or Password');
+});
+
 test('a later write of the same time wins; the others stay', async () => {
   const client = await connect();
   const ts = Date.now() - 3_600_000;

@@ -14,6 +14,11 @@ export interface ApiDependencies {
   readonly telemetry: Pick<TelemetryReader, 'readRaw' | 'readBuckets' | 'downsample' | 'latest'>;
   /** Kept current by the server; the api only looks things up. */
   readonly directory: DirectoryCache;
+  /**
+   * Resolves when what the catalog has committed so far is known to this directory, to the broker and to the pipeline, so
+   * that a token works (or works no more) from the moment in which it is answered. Resolves late rather than never.
+   */
+  directorySettled(): Promise<void>;
   /** Appends to telemetry.raw; resolves when it is durable. One call is under way at a time. */
   ingest(batch: RawBatch): Promise<AppendedRange[]>;
   /** The next raw record of each partition that the pipeline will store: what stands before it has been dealt with. */

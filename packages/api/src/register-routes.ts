@@ -2,7 +2,7 @@
  * Joins the route table with the handlers. For each request: who asks, may they, within their budget, is the request well
  * formed, then the handler with the catalog's door of that caller. A route without a handler stops the start.
  */
-import { listRoutes, type RouteDefinition } from '@fieldline/contract';
+import { listRoutes, type Permission, type RouteDefinition } from '@fieldline/contract';
 import { FieldlineError } from '@fieldline/kit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiContext } from './handlers.ts';
@@ -16,6 +16,14 @@ export interface Gates {
   readonly identify: Identify;
   readonly countRequest: CountRequest;
 }
+
+/** Who may do this changes what broker and pipeline know of devices and topics. */
+const CHANGES_DIRECTORY: ReadonlySet<Permission> = new Set([
+  'organization:write',
+  'devices:write',
+  'devices:secrets',
+  'mappings:write',
+]);
 
 type AnyHandler = (call: object) => Promise<unknown>;
 
@@ -86,6 +94,9 @@ function handle(context: ApiContext, route: RouteDefinition, handler: AnyHandler
       request,
       reply,
     });
+    if (route.method !== 'GET' && route.permission !== null && CHANGES_DIRECTORY.has(route.permission)) {
+      await context.directorySettled();
+    }
     if (route.answer === null) return reply.send();
     if (route.mediaType !== undefined) return reply.send(answer);
     return reply.type('application/json; charset=utf-8').send(JSON.stringify(answer));

@@ -265,6 +265,8 @@ export interface Sessions {
 /** The directory for broker and pipeline. */
 export interface Directory {
   snapshot(): Promise<DirectorySnapshot>;
+  /** Version of the newest change that is committed. */
+  version(): Promise<number>;
   /**
    * Calls back with the changes after `afterVersion`, in the order of their commits, each version once, until the returned
    * function is called. Typically within 10 ms of the commit, also of other processes'. Several changes of one thing may

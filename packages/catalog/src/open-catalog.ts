@@ -17,7 +17,7 @@ import { API_KEY_CHANGED, REVOKED } from './queries/revocations.ts';
 import { seriesCatalog } from './queries/series.ts';
 import { settingCatalog } from './queries/settings.ts';
 import { siteCatalog } from './queries/sites.ts';
-import { readChanges, readSnapshot } from './queries/system-directory.ts';
+import { readChanges, readSnapshot, readVersion } from './queries/system-directory.ts';
 import * as feed from './queries/system-feed.ts';
 import { bootstrap, seedBuiltInMappings, systemOrganizations } from './queries/system-organizations.ts';
 import * as refreshTokens from './queries/system-refresh-tokens.ts';
@@ -81,7 +81,11 @@ export async function joinCatalog(database: Database, options: CommonOptions): P
   const system: SystemCatalog = {
     organizations: systemOrganizations(database),
     sessions: joinSessions(database, memory, clock, options.secretKey),
-    directory: { snapshot: () => readSnapshot(database), watch: (after, listener) => watch.watch(after, listener) },
+    directory: {
+      snapshot: () => readSnapshot(database),
+      version: () => database.transaction('system', readVersion),
+      watch: (after, listener) => watch.watch(after, listener),
+    },
     feed: joinFeed(database, logger, options.seriesPerSubjectMax ?? SERIES_PER_SUBJECT_MAX),
   };
   return {

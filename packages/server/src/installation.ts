@@ -8,6 +8,7 @@ import type { Config } from './config/schema.ts';
 import type { EventWriter } from './connection-events.ts';
 import { Connectivity } from './connectivity.ts';
 import type { DataFolder } from './data-folder.ts';
+import { DirectoryReached } from './directory-reached.ts';
 import type { LastSeen } from './last-seen.ts';
 import type { MemoryLiveBus } from './live-bus.ts';
 import type { BrokerAddresses, BrokerHost, LogHost, PipelineHost } from './threads/messages.ts';
@@ -20,6 +21,7 @@ export class Installation {
   readonly logger: Logger;
   readonly metrics = new Metrics();
   readonly directory = new DirectoryCache();
+  readonly directoryReached = new DirectoryReached();
   readonly connectivity = new Connectivity();
   /** Called when a thread has ended unasked: the server cannot go on without it. */
   readonly onFailure: (part: string, error: Error) => void;

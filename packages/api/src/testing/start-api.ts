@@ -130,6 +130,7 @@ export async function startApi(settings: Partial<ApiSettings> = {}, otherCatalog
     deadLetters: deadLetterAccess(deadLetters),
     liveBus: bus.port,
     deviceStatus: (deviceId) => statuses.get(deviceId) ?? null,
+    directorySettled: async () => {},
     health: async () => test.parts,
     pipelineHealth: async () => IDLE_PIPELINE,
     metricsSnapshots: async () => [await metrics.snapshot()],

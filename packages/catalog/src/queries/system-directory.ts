@@ -71,7 +71,8 @@ export function readChanges(database: Database, afterVersion: number): Promise<C
 type ChangeRow = typeof directoryChanges.$inferSelect;
 type Things = Map<string, (version: number) => DirectoryChange>;
 
-async function readVersion(queries: Queries): Promise<number> {
+/** Version of the newest change. */
+export async function readVersion(queries: Queries): Promise<number> {
   const [row] = await queries.select({ version: directoryClock.version }).from(directoryClock);
   return row!.version;
 }

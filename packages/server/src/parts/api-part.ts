@@ -38,6 +38,7 @@ function apiDependencies(of: Installation): ApiDependencies {
       latest: (seriesIds) => pipeline.latest(seriesIds),
     },
     directory: of.directory,
+    directorySettled: async () => of.directoryReached.until(await of.catalog.system.directory.version()),
     ingest: (batch) => of.logHost.append('telemetry.raw', batch),
     storedPositions: () => pipeline.storedPositions(),
     deadLetters: createDeadLetterAccess(of),

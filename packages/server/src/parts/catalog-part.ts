@@ -32,9 +32,11 @@ export async function startCatalog(of: Installation): Promise<void> {
   if (created) of.generatedPassword = generatedPassword;
   of.directorySnapshot = await of.catalog.system.directory.snapshot();
   of.directory.load(of.directorySnapshot);
+  of.directoryReached.note('api', of.directorySnapshot.version);
   of.endings.push(
     of.catalog.system.directory.watch(of.directorySnapshot.version, (changes) => {
       for (const change of changes) of.directory.apply(change);
+      of.directoryReached.note('api', of.directory.version);
     }),
   );
 }

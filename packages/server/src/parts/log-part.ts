@@ -17,11 +17,13 @@ export async function startLog(of: Installation): Promise<void> {
     onFailure: (error) => of.onFailure('log', error),
   });
   of.brokerThread = thread;
+  of.directoryReached.note('broker', of.directorySnapshot.version);
   of.endings.push(
     of.catalog.system.directory.watch(of.directorySnapshot.version, (changes) => {
       // The broker knows devices and mappings, not series: those come by the thousand and would empty its routes for nothing.
       const concerning = changes.filter(({ kind }) => kind !== 'series');
-      if (concerning.length > 0) void thread.host.applyDirectory(concerning);
+      const applied = concerning.length > 0 ? thread.host.applyDirectory(concerning) : Promise.resolve();
+      of.directoryReached.noteWhen(applied, 'broker', changes.at(-1)!.version);
     }),
   );
   of.sharedLog = thread.handover as SharedLog;

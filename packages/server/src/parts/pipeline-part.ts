@@ -37,12 +37,15 @@ export async function startPipeline(of: Installation): Promise<void> {
     onFailure: (error) => of.onFailure('pipeline', error),
   });
   of.pipelineThread = thread;
+  of.directoryReached.note('pipeline', directory.version);
   thread.worker.on('message', (message: FramesMessage | LastSeenMessage) => {
     if (message?.type === 'frames') for (const frame of message.frames) of.liveBus.frame(frame);
     else if (message?.type === 'last-seen') of.lastSeen.note(message.deviceIds, message.times);
   });
   of.endings.push(
-    of.catalog.system.directory.watch(directory.version, (changes) => void thread.host.applyDirectory(changes)),
+    of.catalog.system.directory.watch(directory.version, (changes) => {
+      of.directoryReached.noteWhen(thread.host.applyDirectory(changes), 'pipeline', changes.at(-1)!.version);
+    }),
   );
   await thread.host.run();
 }

@@ -123,11 +123,15 @@ function maintain(): void {
   maintenance = store
     .maintain(systemClock.nowMicros())
     .then(() => {
+      if (maintenanceProblem !== null) logger.info({}, 'background work of the store goes on');
       maintenanceProblem = null;
     })
     .catch((error: unknown) => {
-      maintenanceProblem = `background work of the store fails: ${messageOf(error)}`;
-      logger.warn({ error: messageOf(error) }, 'background work of the store failed; tried again');
+      const problem = messageOf(error);
+      // Told once, not each second for as long as it lasts; readiness tells it all the while.
+      if (problem !== maintenanceProblem)
+        logger.warn({ error: problem }, 'background work of the store failed; tried again each second');
+      maintenanceProblem = problem;
     })
     .finally(() => {
       maintaining = false;
