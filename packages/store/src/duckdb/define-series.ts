@@ -1,6 +1,7 @@
 /** What each series is: in the database, in memory (its organisation), and as a Parquet file beside its organisation's samples. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import type { SeriesDefinition } from '@fieldline/model';
 import { quote, storeError, transaction } from './session.ts';
 import type { StoreState } from './state.ts';
@@ -8,31 +9,63 @@ import { finish, organizationFolder, UNFINISHED } from './write-parquet.ts';
 
 const SERIES_PER_STATEMENT = 200;
 
+/** Takes over what is new or has changed; what is told again as it was costs a checksum. */
 export async function defineSeries(state: StoreState, series: readonly SeriesDefinition[]): Promise<void> {
   const { writer } = state.session;
-  const unique = [...new Map(series.map((each) => [each.id, each])).values()];
+  const unique = [...new Map(series.map((each) => [each.id, each])).values()]
+    .map((definition) => ({ definition, columns: columnsOf(definition) }))
+    .filter(({ definition, columns }) => state.seriesChecksums.get(definition.id) !== checksumOf(columns));
+  if (unique.length === 0) return;
+  const known = unique.filter(({ definition }) => state.seriesChecksums.has(definition.id));
+  const added = unique.filter(({ definition }) => !state.seriesChecksums.has(definition.id));
   try {
     await transaction(writer, async () => {
-      for (let from = 0; from < unique.length; from += SERIES_PER_STATEMENT) {
-        const part = unique.slice(from, from + SERIES_PER_STATEMENT);
+      for (let from = 0; from < known.length; from += SERIES_PER_STATEMENT) {
+        const part = known.slice(from, from + SERIES_PER_STATEMENT);
         const rows = part.map(
           (_, row) => `(${Array.from({ length: 8 }, (__, column) => `$${row * 8 + column + 1}`).join(', ')})`,
         );
-        await writer.run(`INSERT OR REPLACE INTO series VALUES ${rows.join(', ')}`, part.flatMap(columnsOf));
+        await writer.run(
+          `INSERT OR REPLACE INTO series VALUES ${rows.join(', ')}`,
+          part.flatMap(({ columns }) => columns),
+        );
       }
+      if (added.length > 0) await appendRows(writer, added);
     });
   } catch (error) {
     throw storeError(`defining ${unique.length} series`, error);
   }
-  for (const { id, organizationId } of unique) {
-    state.organizations.set(id, organizationId);
-    state.seriesChanged.add(organizationId);
+  for (const { definition, columns } of unique) {
+    state.organizations.set(definition.id, definition.organizationId);
+    state.seriesChecksums.set(definition.id, checksumOf(columns));
+    state.seriesChanged.add(definition.organizationId);
   }
 }
 
-function columnsOf(series: SeriesDefinition): (string | number)[] {
+type SeriesColumns = readonly [id: number, ...texts: string[]];
+
+async function appendRows(
+  writer: StoreState['session']['writer'],
+  rows: readonly { readonly columns: SeriesColumns }[],
+): Promise<void> {
+  const appender = await writer.createAppender('series');
+  for (const { columns } of rows) {
+    const [id, ...texts] = columns;
+    appender.appendInteger(id);
+    for (const text of texts) appender.appendVarchar(text);
+    appender.endRow();
+  }
+  appender.closeSync();
+}
+
+function columnsOf(series: SeriesDefinition): SeriesColumns {
   const { id, organizationId, subjectKind, subjectId, metricKey, valueKind, unit, metadata } = series;
   return [id, organizationId, subjectKind, subjectId, metricKey, valueKind, unit, JSON.stringify(metadata)];
+}
+
+/** Of the columns of a row in `series`, to tell whether a definition is the stored one. */
+export function checksumOf(columns: readonly unknown[]): number {
+  return crc32(columns.join('\0'));
 }
 
 /** Writes series.parquet of each organisation whose series have changed and that has sealed samples. */

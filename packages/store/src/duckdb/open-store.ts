@@ -10,7 +10,7 @@ import type { RetentionSettings, SampleColumns, StoreStatistics, TelemetryStore,
 import { acquirePosition, appendBatch } from './append-batch.ts';
 import { Cells } from './cells.ts';
 import { HotAppender } from './chunks.ts';
-import { defineSeries } from './define-series.ts';
+import { checksumOf, defineSeries } from './define-series.ts';
 import { LatestSamples } from './latest-samples.ts';
 import { Layout, LayoutKeeper } from './layout.ts';
 import { maintainOnce } from './maintain.ts';
@@ -131,7 +131,7 @@ async function openState(session: Session, options: DuckdbStoreOptions): Promise
   const late = new Cells();
   const stale = new Cells();
   await loadCells(writer, generations, late, stale);
-  const series = await (await writer.run('SELECT id, organization_id FROM series')).getRows();
+  const series = await (await writer.run('SELECT * FROM series')).getRows();
   const positions = await (await writer.run('SELECT topic, partition, epoch, next FROM positions')).getRows();
   return {
     session,
@@ -150,6 +150,7 @@ async function openState(session: Session, options: DuckdbStoreOptions): Promise
       hoursDroppedBefore: (await loadNumbers(writer, 'day', 'hours_dropped_before'))[0] ?? -Infinity,
     },
     organizations: new Map(series.map(([id, organization]) => [Number(id), String(organization)])),
+    seriesChecksums: new Map(series.map((columns) => [Number(columns[0]), checksumOf(columns)])),
     seriesChanged: new Set(series.map(([, organization]) => String(organization))),
     positions: new Map(
       positions.map(([topic, partition, epoch, next]) => [

@@ -23,6 +23,8 @@ export interface StoreState {
   readonly rollUps: RollUpState;
   /** Organisation of each series; '' for one that was never defined. */
   readonly organizations: Map<number, string>;
+  /** What is stored of each series, as a checksum. */
+  readonly seriesChecksums: Map<number, number>;
   /** Organisations whose series table is newer than the file beside their samples. */
   readonly seriesChanged: Set<string>;
   readonly positions: Map<string, { epoch: number; next: number }>;
