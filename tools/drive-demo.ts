@@ -2,10 +2,8 @@
  * `npm run demo:drive`: runs README's demo command as a user would and asserts, for a minute, that data arrives: devices
  * come online, samples of every machine grow, the UI is served, Ctrl-C ends it cleanly, and a second start finds the data.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { ApiSession, eventually } from '../tests/support/api-session.ts';
+import { pressCtrlC, startDemo } from '../tests/support/demo-process.ts';
 import { temporaryFolder } from '../tests/support/server-process.ts';
 
 const WATCH_SECONDS = Number(process.env.FIELDLINE_DEMO_DRIVE_SECONDS ?? 60);
@@ -19,42 +17,7 @@ function check(what: string, holds: boolean, found: unknown = ''): void {
   console.log(`${holds ? 'ok    ' : 'FAILED'} ${what}${holds ? '' : `: ${JSON.stringify(found)}`}`);
 }
 
-interface Demo {
-  readonly process: ChildProcess;
-  readonly url: string;
-  readonly password: string | null;
-}
-
-async function startDemo(): Promise<Demo> {
-  const child = spawn('npm', ['run', '--silent', 'demo'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-    env: { ...process.env, FIELDLINE_DATA_DIR: folder.path, FIELDLINE_API_PORT: '0', FIELDLINE_BROKER_PORT: '0' },
-  });
-  const lines: string[] = [];
-  const found = await new Promise<{ url: string; password: string | null }>((resolve, reject) => {
-    const look = (line: string): void => {
-      lines.push(line);
-      console.log(`  | ${line}`);
-      const url = /(http:\/\/\S+)/.exec(lines.find((text) => text.includes('Web UI')) ?? '')?.[1];
-      const password = /Password\s+(\S+)/.exec(lines.join('\n'))?.[1] ?? null;
-      if (url !== undefined && line.includes('Ctrl-C')) resolve({ url, password });
-    };
-    createInterface(child.stderr!).on('line', look);
-    createInterface(child.stdout!).on('line', look);
-    child.on('exit', (code) => reject(new Error(`the demo ended with code ${code}`)));
-    setTimeout(() => reject(new Error('the demo was not running after 180 s')), 180_000).unref();
-  });
-  return { process: child, ...found };
-}
-
-/** Ctrl-C as a terminal sends it: to the whole process group. */
-async function pressCtrlC(demo: Demo): Promise<string> {
-  const exit = once(demo.process, 'exit');
-  process.kill(-demo.process.pid!, 'SIGINT');
-  const [code, signal] = (await exit) as [number | null, string | null];
-  return signal ?? String(code);
-}
+const say = (line: string): void => console.log(`  | ${line}`);
 
 interface DeviceRow {
   readonly id: string;
@@ -67,7 +30,7 @@ interface PipelineTotals {
   readonly lag: { readonly records: number };
 }
 
-const demo = await startDemo();
+const demo = await startDemo(folder.path, say);
 check('a password was made up and printed', demo.password !== null);
 const api = await ApiSession.signIn(demo.url, 'admin@fieldline.local', demo.password ?? '');
 const list = (): Promise<{ items: DeviceRow[] }> => api.call('GET', 'devices?limit=100');
@@ -106,7 +69,7 @@ check('the web UI is served', page.ok && (await page.text()).includes('<script')
 const end = await pressCtrlC(demo);
 check('Ctrl-C ends it cleanly', ['0', '130', 'SIGINT'].includes(end), end);
 
-const again = await startDemo();
+const again = await startDemo(folder.path, say);
 check('the second start prints no password', again.password === null, again.password);
 const apiAgain = await ApiSession.signIn(again.url, 'admin@fieldline.local', demo.password ?? '');
 const { metrics } = await apiAgain.call<{ metrics: object }>('GET', `telemetry/device/${devices[0]!.id}/latest`);
