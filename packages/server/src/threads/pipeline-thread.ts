@@ -77,6 +77,7 @@ const rates = new Rates();
 let maintenance: Promise<void> = Promise.resolve();
 let maintenanceProblem: string | null = null;
 let maintaining = false;
+let stopping = false;
 const maintenanceTimer = setInterval(maintain, MAINTAIN_INTERVAL_MS);
 const rateTimer = setInterval(() => void pipeline.statistics().then((now) => rates.note(countsOf(now))), 1000);
 let told = 0;
@@ -108,9 +109,10 @@ expose(port, {
     clearInterval(maintenanceTimer);
     clearInterval(rateTimer);
     clearInterval(progressTimer);
+    stopping = true;
     await pipeline.stop();
-    await maintenance;
     await store.close();
+    await maintenance;
     await reader.close();
   },
 } satisfies PipelineHost);
@@ -127,6 +129,7 @@ function maintain(): void {
       maintenanceProblem = null;
     })
     .catch((error: unknown) => {
+      if (stopping) return; // A stop breaks it off.
       const problem = messageOf(error);
       // Told once, not each second for as long as it lasts; readiness tells it all the while.
       if (problem !== maintenanceProblem)
@@ -166,7 +169,7 @@ async function report(): Promise<Omit<PipelineReport, 'log'>> {
     status: state !== 'running' ? 'stopped' : problem === null ? 'ok' : 'degraded',
     problem,
     lagRecords: now.lagRecords,
-    lagSeconds: now.lagRecords === 0 ? 0 : perSecond.records > 0 ? now.lagRecords / perSecond.records : null,
+    lagSeconds: await oldestAgeSeconds(),
     recordsPerSecond: perSecond.records,
     samplesPerSecond: perSecond.samples,
     deadLettersPerSecond: perSecond.deadLetters,
@@ -182,4 +185,20 @@ async function report(): Promise<Omit<PipelineReport, 'log'>> {
       sealedFiles: sizes.sealedFiles,
     },
   };
+}
+
+/** Age of the oldest durable record that is not stored yet; 0 where there is none, null where the log cannot say. */
+async function oldestAgeSeconds(): Promise<number | null> {
+  try {
+    const heads = await Promise.all(
+      pipeline
+        .storedPositions()
+        .map(({ partition, next }) => reader.read(TOPIC, partition, next, { bytesMax: 1, waitMs: 0 })),
+    );
+    const times = heads.flatMap((head) => (head === null ? [] : [head.receivedTime[0]!]));
+    return times.length === 0 ? 0 : Math.max(0, (systemClock.nowMicros() - Math.min(...times)) / 1e6);
+  } catch (error) {
+    logger.debug({ error: messageOf(error) }, 'the age of what waits is not known');
+    return null;
+  }
 }

@@ -167,6 +167,9 @@ async function openState(session: Session, options: DuckdbStoreOptions): Promise
   };
 }
 
+/** A round is many queries, and an interrupt ends the one that runs. */
+const INTERRUPT_INTERVAL_MS = 50;
+
 class OpenStore implements DuckdbStore {
   readonly supports = { manyProcesses: false, persistent: true, openFiles: true };
   readonly #state: StoreState;
@@ -290,7 +293,12 @@ class OpenStore implements DuckdbStore {
   }
 
   async #close(): Promise<void> {
+    // Background work may take minutes; broken off it is begun again after the next start, as after a crash.
+    const { background } = this.#state.session;
+    const interrupting = setInterval(() => background.interrupt(), INTERRUPT_INTERVAL_MS);
+    background.interrupt();
     await this.#maintaining?.catch(() => {}); // whoever called maintain() has the error
+    clearInterval(interrupting);
     await this.#state.writes.run(async () => {
       this.#state.appender.close();
     });

@@ -157,6 +157,25 @@ test('what an interrupted seal left is removed at the start', async () => {
   expect(await readdir(folder)).toHaveLength(1);
 });
 
+test('a close breaks background work off, and nothing is lost by it', async () => {
+  const rowsPerAppend = 50_000;
+  const row = (index: number): TestRow => ({ seriesId: index % 7, sourceTime: START + index, value: index });
+  for (let turn = 0; turn < 10; turn += 1) {
+    await append(Array.from({ length: rowsPerAppend }, (_, index) => row(turn * rowsPerAppend + index)));
+  }
+  const round = store.maintain(LATER).catch((error: unknown) => error);
+  // It is at work when its first file is there.
+  const isSealing = async () =>
+    (await readdir(join(dir, 'sealed'), { recursive: true })).some((name) => name.endsWith('.unfinished'));
+  while (!(await isSealing()));
+  await store.close();
+  expect(await round).toMatchObject({ message: expect.stringContaining('background work') });
+  await openStore();
+  expect(await store.statistics()).toMatchObject({ hotRows: 10 * rowsPerAppend, sealedRows: 0, damage: [] });
+  await store.maintain(LATER);
+  expect(await store.statistics()).toMatchObject({ hotRows: 0, sealedRows: 10 * rowsPerAppend, damage: [] });
+});
+
 test('a newer format is refused', async () => {
   await store.close();
   const database = await DuckDBInstance.create(join(dir, 'store.duckdb'));
