@@ -71,16 +71,7 @@ export class Listeners {
   }
 
   #tlsServer(options: TlsListenerOptions): Server {
-    const { key, cert, ca, clientCertificate, minVersion } = options;
-    const server = createTlsServer({
-      key,
-      cert,
-      ...(ca !== undefined && { ca: ca as string | Buffer | (string | Buffer)[] }),
-      requestCert: clientCertificate !== 'none',
-      rejectUnauthorized: clientCertificate === 'required',
-      minVersion: minVersion ?? 'TLSv1.2',
-      handshakeTimeout: this.#options.limits.connectTimeoutMs,
-    });
+    const server = tlsServer(options, this.#options.limits.connectTimeoutMs);
     server.on('connection', (socket: Socket) => this.#count(socket));
     server.on('secureConnection', (socket) => this.#options.accept(socket, securePeerOf(socket)));
     server.on('tlsClientError', (error, socket) => {
@@ -123,6 +114,28 @@ export class Listeners {
         resolve();
       });
     });
+  }
+}
+
+/** Throws CONFIG_INVALID where key, certificate or authorities are none, or do not go together. */
+function tlsServer(options: TlsListenerOptions, handshakeTimeout: number): Server {
+  const { key, cert, ca, clientCertificate, minVersion } = options;
+  try {
+    return createTlsServer({
+      key,
+      cert,
+      ...(ca !== undefined && { ca: ca as string | Buffer | (string | Buffer)[] }),
+      requestCert: clientCertificate !== 'none',
+      rejectUnauthorized: clientCertificate === 'required',
+      minVersion: minVersion ?? 'TLSv1.2',
+      handshakeTimeout,
+    });
+  } catch (error) {
+    throw new FieldlineError(
+      'CONFIG_INVALID',
+      `broker: no TLS with this key, certificate and authorities (${messageOf(error)}); give PEM files, the key being the certificate's own`,
+      { cause: error },
+    );
   }
 }
 

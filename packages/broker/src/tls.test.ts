@@ -146,3 +146,21 @@ test('none: certificates are not asked for; TLS below the minimum is refused', a
   await expect(tryConnect(ports.none!, { maxVersion: 'TLSv1.2' })).rejects.toThrow();
   expect(requests).toHaveLength(before);
 });
+
+test.each([
+  ['no PEM', 'hello', 'hello'],
+  ['the key of another certificate', null, null],
+])('%s: start() says which settings it comes from', async (_, cert, key) => {
+  const [one, other] = [await authority.issue('a'), await authority.issue('b')];
+  const files = { cert: cert ?? one.cert, key: key ?? other.key };
+  const broken = createBroker({
+    listeners: { tls: [{ host: '127.0.0.1', port: 0, clientCertificate: 'none', ...files }] },
+    dataDir: null,
+    authenticate: () => ({ accepted: false, reasonCode: 0x87, reason: 'nobody' }),
+    route: () => ({ to: 'clients' }),
+    maySubscribe: () => ({ allowed: true }),
+    appendToLog: async () => {},
+  });
+  await expect(broken.start()).rejects.toThrow(/no TLS with this key, certificate and authorities/);
+  await broken.stop();
+});

@@ -71,17 +71,16 @@ interface Holder {
 
 /** True where the lock is this process's own. Another that starts at the same moment may take it for a dead one, so it is looked at again. */
 function tryLock(file: string): boolean {
-  let descriptor: number;
+  const own = JSON.stringify({ pid: process.pid, startedAt: startTimeOf(process.pid) } satisfies Holder);
   try {
-    descriptor = openSync(file, 'wx', 0o640);
+    const descriptor = openSync(file, 'wx', 0o640);
+    writeSync(descriptor, own);
+    fsyncSync(descriptor);
+    closeSync(descriptor);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw new FieldlineError('CONFIG_INVALID', `dataDir: cannot write ${file}: ${messageOf(error)}`);
   }
-  const own = JSON.stringify({ pid: process.pid, startedAt: startTimeOf(process.pid) } satisfies Holder);
-  writeSync(descriptor, own);
-  fsyncSync(descriptor);
-  closeSync(descriptor);
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SETTLE_MS);
   return readText(file) === own;
 }
