@@ -267,7 +267,9 @@ export class GroupCommit {
       'append given up; its senders are disconnected without an acknowledgement',
     );
     const touched = this.#touch(batch, (target, index) => target.committed(0, 0, 0, batch.byteLengths[index]!));
-    for (const target of touched) target.failed(reasonCode, `the message could not be stored: ${error.message}`);
+    // The error names files of the server: that is for its log, not for clients.
+    const why = isFull ? 'the server has no room for it at the moment' : "the server's log has the reason";
+    for (const target of touched) target.failed(reasonCode, `the message could not be stored: ${why}`);
   }
 
   #touch(batch: Batch, visit: (target: CommitTarget, index: number) => void): CommitTarget[] {

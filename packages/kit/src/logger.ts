@@ -28,16 +28,29 @@ const SECRET_KEYS = [
 
 /** A logger for one service (station). Lines go to standard output unless another descriptor is given. */
 export function createLogger(service: string, level: LogLevel = 'info', descriptor = 1): Logger {
-  return pino(
+  const root = pino(
     {
       level,
-      base: { service },
+      base: null,
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`]), censor: '[redacted]' },
     },
     pino.destination({ fd: descriptor, sync: true }),
   );
+  return bound(root, { service });
+}
+
+/** A child of a child says each field once: pino's own children would write `service` twice into the line. */
+function bound(root: pino.Logger, bindings: object): Logger {
+  const one = root.child(bindings);
+  return {
+    debug: (fields, message) => one.debug(fields, message),
+    info: (fields, message) => one.info(fields, message),
+    warn: (fields, message) => one.warn(fields, message),
+    error: (fields, message) => one.error(fields, message),
+    child: (fields) => bound(root, { ...bindings, ...fields }),
+  };
 }
 
 const nothing = (): void => {};

@@ -15,7 +15,12 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   429: 'RATE_LIMITED',
 };
 /** Codes whose message may be told although the status is 5xx: they say when to come again, not what is inside. */
-const TOLD: ReadonlySet<ErrorCode> = new Set(['UNAVAILABLE', 'NOT_SUPPORTED', 'STOPPED', 'DISK_FULL', 'TIMEOUT']);
+const TOLD: ReadonlySet<ErrorCode> = new Set(['UNAVAILABLE', 'NOT_SUPPORTED', 'STOPPED', 'TIMEOUT']);
+/** Its own message names files of the server. */
+const DISK_FULL_DETAIL =
+  'the server has no room left on its disk; nothing of the request was kept, send it again later';
+/** A state of the server fails every request while it lasts: it is logged once in so long, not once a request. */
+const STATE_LOG_INTERVAL_MS = 10_000;
 
 /** A problem document. The type is a reference relative to the api: /problems/not-found. */
 export function problemOf(code: ErrorCode | string, status: number, title: string, detail: string): Problem {
@@ -35,9 +40,17 @@ export function sendProblem(reply: FastifyReply, problem: Problem, retryAfterSec
 
 /** Makes problems of all errors of this instance. */
 export function registerProblems(app: FastifyInstance, logger: Logger): void {
+  const loggedMs = new Map<ErrorCode, number>();
+  const isRepeated = (error: unknown): boolean => {
+    if (!isFieldlineError(error) || error.status !== 503) return false;
+    const now = performance.now();
+    if (now - (loggedMs.get(error.code) ?? Number.NEGATIVE_INFINITY) < STATE_LOG_INTERVAL_MS) return true;
+    loggedMs.set(error.code, now);
+    return false;
+  };
   app.setErrorHandler((error, request, reply) => {
     const { problem, retryAfterSeconds, secret } = translate(error as FastifyError, request);
-    if (secret) {
+    if (secret && !isRepeated(error)) {
       const { method, url, id } = request;
       const details = error instanceof FieldlineError ? error.details : {};
       logger.error({ traceId: id, method, url, err: error, details, status: problem.status }, 'request failed');
@@ -66,6 +79,10 @@ function fieldlineProblem(
 ): { problem: Problem; retryAfterSeconds?: number; secret: boolean } {
   const { code, status, details } = error;
   const secret = status >= 500;
+  if (code === 'DISK_FULL') {
+    const problem = problemOf(code, status, ERROR_CODES[code].title, DISK_FULL_DETAIL);
+    return { problem, retryAfterSeconds: 1, secret };
+  }
   if (secret && !TOLD.has(code)) return { problem: internalProblem(request), secret };
   const problem = problemOf(code, status, ERROR_CODES[code].title, error.message);
   if (Array.isArray(details.errors)) problem.errors = details.errors as { path: string; message: string }[];

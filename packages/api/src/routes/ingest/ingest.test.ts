@@ -1,4 +1,5 @@
 /** HTTP ingest: what is answered with 202 is in the log; forms, receipts, and what is refused. */
+import { FieldlineError } from '@fieldline/kit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { NOW_MS, startApi, type TestApi } from '../../testing/start-api.ts';
 
@@ -179,6 +180,16 @@ describe('the answer', () => {
     expect(JSON.stringify(body)).not.toContain('secret');
     test.beforeAppend = async () => {};
     expect((await send({ deviceId: 'press-4', metrics: { a: 1 } })).status).toBe(202);
+  });
+
+  it('is 503 where the disk is full, without the names of files, and says when to come again', async () => {
+    test.beforeAppend = () => Promise.reject(new FieldlineError('DISK_FULL', 'writing to /secret/path: no space left'));
+    const { status, body, headers } = await send({ deviceId: 'press-4', metrics: { a: 1 } });
+    test.beforeAppend = async () => {};
+    expect(status).toBe(503);
+    expect(body.code).toBe('DISK_FULL');
+    expect(JSON.stringify(body)).not.toContain('secret');
+    expect(headers.get('retry-after')).toBe('1');
   });
 
   it('gathers requests that come during an append into the next one', async () => {
