@@ -58,11 +58,11 @@ async function run(variant: Variant, options: BenchOptions): Promise<BenchResult
         burst: 2,
       },
       (second) => {
-        console.error(
-          `    ${second.seconds.toFixed(0)} s: ${second.acknowledged} acknowledged, p99 ${second.ackP99Ms} ms`,
-        );
         void api.call<Health>('GET', 'pipeline/health').then((health) => {
           maxLag = Math.max(maxLag, health.lag.records);
+          console.error(
+            `    ${second.seconds.toFixed(0)} s: ${second.acknowledged} acknowledged, p99 ${second.ackP99Ms} ms, lag ${health.lag.records}`,
+          );
         });
       },
     );
