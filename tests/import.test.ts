@@ -22,7 +22,10 @@ let arm: DeviceCredentials;
 let apiKey: string;
 
 beforeAll(async () => {
-  server = await startServer({ dataDir: folder.path });
+  server = await startServer({
+    dataDir: folder.path,
+    environment: { FIELDLINE_STORE_RAW_RETENTION_DAYS: '36500' },
+  });
   api = await ApiSession.signIn(server.url);
   arm = await api.createDevice('arm-1', 'robot');
   apiKey = (await api.call<{ key: string }>('POST', 'api-keys', { name: 'history', scopes: ['ingest'] })).key;
@@ -96,10 +99,10 @@ test('lines that cannot be read are told with place and remedy; the others are l
   const file = csv(
     'bad.csv',
     'time;pressure;flow',
-    '2026-11-01T00:00:00Z;1,5;10',
+    '2024-11-01T00:00:00Z;1,5;10',
     'yesterday;2,5;11',
-    '2026-11-01T00:00:02Z;much;12',
-    '2026-11-01T00:00:03Z;;13',
+    '2024-11-01T00:00:02Z;much;12',
+    '2024-11-01T00:00:03Z;;13',
   );
   const { code, stdout, stderr } = await load(file);
   expect(code).toBe(1);
@@ -107,7 +110,7 @@ test('lines that cannot be read are told with place and remedy; the others are l
   expect(stderr).toContain('line 4, column 2 (pressure): "much" is no number');
   expect(stdout).toContain('3 lines, 4 samples of 2 metrics');
   expect(stdout).toContain('2 cells or lines left out');
-  const start = Date.parse('2026-11-01T00:00:00Z');
+  const start = Date.parse('2024-11-01T00:00:00Z');
   await eventually('the good lines', async () => {
     const flow = await api.samples(arm.id, 'flow', start, start + 10_000);
     return JSON.stringify(flow.map(([, value]) => value)) === '[10,12,13]' ? true : null;
@@ -116,8 +119,8 @@ test('lines that cannot be read are told with place and remedy; the others are l
 });
 
 test('too many bad lines end it', async () => {
-  const bad = Array.from({ length: 40 }, (_, line) => `2026-11-01T00:00:${line + 10},x`);
-  const file = csv('worse.csv', 'time,a', '2026-11-01T00:00:09,1', ...bad);
+  const bad = Array.from({ length: 40 }, (_, line) => `2024-11-01T00:00:${line + 10},x`);
+  const file = csv('worse.csv', 'time,a', '2024-11-01T00:00:09,1', ...bad);
   const { code, stderr } = await load(file, '--errors-max', '10');
   expect(code).toBe(1);
   expect(stderr).toContain('more than 10 cells or lines cannot be read');

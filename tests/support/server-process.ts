@@ -21,6 +21,8 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly url: string;
   readonly mqtt: { readonly host: string; readonly port: number };
+  /** Port for MQTT over TLS; null where it is off. */
+  readonly mqttTlsPort: number | null;
   readonly process: ChildProcess;
   /** The last lines of its log, for messages of failed tests. */
   readonly lastLines: () => string;
@@ -59,7 +61,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
   const exited = once(child, 'exit');
   createInterface(child.stderr!).on('line', remember);
-  const ready = await new Promise<{ api: string; mqtt: string }>((resolve, reject) => {
+  const ready = await new Promise<ReadyLine>((resolve, reject) => {
     const fail = (why: string): void => reject(new Error(`the server ${why}:\n${lines.join('\n')}`));
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
@@ -70,7 +72,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       const message = parseLine(line);
       if (message?.msg === 'ready') {
         clearTimeout(timer);
-        resolve(message as unknown as { api: string; mqtt: string });
+        resolve(message as unknown as ReadyLine);
       }
     });
     void exited.then(([code, signal]) => {
@@ -89,6 +91,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return {
     url: ready.api,
     mqtt: { host, port: Number(port) },
+    mqttTlsPort: ready.mqttTls === undefined ? null : Number(ready.mqttTls.split(':').at(-1)),
     process: child,
     lastLines: () => lines.join('\n'),
     stop: () => end('SIGTERM'),
@@ -96,6 +99,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await end('SIGKILL');
     },
   };
+}
+
+/** What the log says when the server is ready. */
+interface ReadyLine {
+  readonly api: string;
+  readonly mqtt: string;
+  readonly mqttTls?: string;
 }
 
 function parseLine(line: string): Record<string, unknown> | null {
