@@ -113,6 +113,28 @@ describe('replay', () => {
     );
   });
 
+  it.each([
+    ['messages.json', (messages: readonly object[]) => JSON.stringify(messages)],
+    ['messages.jsonl', (messages: readonly object[]) => messages.map((one) => JSON.stringify(one)).join('\n\n')],
+  ])('reads %s, messages as devices send them', async (name, textOf) => {
+    const file = path.join(folder, name);
+    const messages = [
+      { ts: '2020-05-01T10:00:02Z', metrics: { b: 'up' } },
+      { ts: Date.UTC(2020, 4, 1, 10), metrics: { a: { value: 1.5, unit: 'bar' }, on: true } },
+      { metrics: { a: 7 } },
+      { nonsense: 1 },
+    ];
+    await writeFile(file, textOf(messages));
+    const read = await readRecording(file, {}, 60_000);
+    expect(read.count).toBe(2);
+    expect(read.units).toEqual({ a: 'bar' });
+    expect([...read.elapsed]).toEqual([0, 2 * SECOND]);
+    expect([read.valuesOf(0), read.valuesOf(1)].map((values) => ({ ...values }))).toEqual([
+      { a: 1.5, on: true },
+      { b: 'up' },
+    ]);
+  });
+
   it('reads the recordings of the demo', async () => {
     const ur3 = await readRecording(DEMO_FILES.ur3, {}, 10_000);
     expect(ur3.count).toBe(7409);

@@ -1,6 +1,19 @@
-/** A CSV file in memory, in columns, to be replayed. Pauses are cut where asked, so that a replay does not stand still. */
+/**
+ * A file in memory, in columns, to be replayed: CSV, or JSON messages as devices send them (.json: one array; .jsonl, .ndjson:
+ * one message a line). Pauses are cut where asked, so that a replay does not stand still.
+ */
 import { createReadStream } from 'node:fs';
-import { CsvBatch, CsvDecoder, type CsvMapping } from '@fieldline/codecs';
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import {
+  CsvBatch,
+  CsvDecoder,
+  type CsvMapping,
+  DEFAULT_DECODE_LIMITS,
+  DecodedBatch,
+  DecodeError,
+  jsonCodec,
+} from '@fieldline/codecs';
 import { FieldlineError } from '@fieldline/kit';
 import { isoToMicros, type Micros } from '@fieldline/model';
 import type { Value } from './patterns.ts';
@@ -20,19 +33,20 @@ export interface Recording {
   readonly units: Readonly<Record<string, string>>;
 }
 
+interface Row {
+  readonly time: Micros;
+  readonly values: Record<string, Value>;
+}
+
 /** Reads a recording. Rows that are out of order are sorted; lines that cannot be read are left out. */
 export async function readRecording(file: string, mapping: CsvMapping, pauseMsMax: number): Promise<Recording> {
-  const rows: { time: Micros; values: Record<string, Value> }[] = [];
+  const rows: Row[] = [];
   const units: Record<string, string> = {};
-  const batch = new CsvBatch();
-  const decoder = new CsvDecoder(mapping);
+  const collect = (samples: DecodedBatch): void => addRows(samples, rows, units, file);
   try {
-    for await (const chunk of createReadStream(file)) {
-      decoder.push(chunk as Uint8Array, batch);
-      collect(batch, rows, units, file);
-    }
-    decoder.end(batch);
-    collect(batch, rows, units, file);
+    if (/\.json$/i.test(file)) await readJson(file, collect);
+    else if (/\.(jsonl|ndjson)$/i.test(file)) await readJsonLines(file, collect);
+    else await readCsv(file, mapping, collect);
   } catch (error) {
     throw new FieldlineError('CONFIG_INVALID', `replay ${file}: ${(error as Error).message}`, { cause: error });
   }
@@ -41,38 +55,73 @@ export async function readRecording(file: string, mapping: CsvMapping, pauseMsMa
   return recordingOf(rows, units, pauseMsMax);
 }
 
-function collect(
-  batch: CsvBatch,
-  rows: { time: Micros; values: Record<string, Value> }[],
-  units: Record<string, string>,
-  file: string,
-): void {
-  const { samples } = batch;
+async function readCsv(file: string, mapping: CsvMapping, collect: (samples: DecodedBatch) => void): Promise<void> {
+  const batch = new CsvBatch();
+  const decoder = new CsvDecoder(mapping);
+  for await (const chunk of createReadStream(file)) {
+    decoder.push(chunk as Uint8Array, batch);
+    collect(batch.samples);
+    batch.reset();
+  }
+  decoder.end(batch);
+  collect(batch.samples);
+}
+
+/** One array of messages; a file is not bound to the size of an MQTT message. */
+async function readJson(file: string, collect: (samples: DecodedBatch) => void): Promise<void> {
+  const messages: unknown = JSON.parse(await readFile(file, 'utf8'));
+  const samples = new DecodedBatch();
+  for (const message of Array.isArray(messages) ? messages : [messages]) {
+    decodeMessage(JSON.stringify(message), samples);
+    collect(samples);
+    samples.reset();
+  }
+}
+
+async function readJsonLines(file: string, collect: (samples: DecodedBatch) => void): Promise<void> {
+  const samples = new DecodedBatch();
+  for await (const line of createInterface({ input: createReadStream(file) })) {
+    if (line.trim() === '') continue;
+    decodeMessage(line, samples);
+    collect(samples);
+    samples.reset();
+  }
+}
+
+/** As with CSV, a message that cannot be read is left out. */
+function decodeMessage(text: string, samples: DecodedBatch): void {
+  try {
+    jsonCodec.decode(Buffer.from(text), samples, DEFAULT_DECODE_LIMITS);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    samples.truncate(0);
+  }
+}
+
+/** Samples of one record and time are one row; those without a time have no place in a recording. */
+function addRows(samples: DecodedBatch, rows: Row[], units: Record<string, string>, file: string): void {
   for (let first = 0; first < samples.count; ) {
     const record = samples.recordIndex[first];
-    const row = { time: samples.sourceTime[first]!, values: Object.create(null) as Record<string, Value> };
+    const time = samples.sourceTime[first]!;
+    const row: Row = { time, values: Object.create(null) as Record<string, Value> };
     let at = first;
-    for (; at < samples.count && samples.recordIndex[at] === record; at++) {
+    const belongs = (): boolean => samples.recordIndex[at] === record && Object.is(samples.sourceTime[at], time);
+    for (; at < samples.count && belongs(); at++) {
       const kind = samples.valueKind[at];
       const number = samples.value[at]!;
       row.values[samples.metric[at]!] = kind === 2 ? samples.texts.get(at)! : kind === 1 ? number === 1 : number;
       const unit = samples.units.get(at);
       if (unit !== undefined) units[samples.metric[at]!] = unit;
     }
-    rows.push(row);
+    if (!Number.isNaN(time)) rows.push(row);
     first = at;
   }
-  batch.reset();
   if (rows.length > ROWS_MAX) {
     throw new FieldlineError('CONFIG_INVALID', `replay ${file}: more than ${ROWS_MAX} rows; use fieldline import`);
   }
 }
 
-function recordingOf(
-  rows: readonly { time: Micros; values: Record<string, Value> }[],
-  units: Record<string, string>,
-  pauseMsMax: number,
-): Recording {
+function recordingOf(rows: readonly Row[], units: Record<string, string>, pauseMsMax: number): Recording {
   const elapsed = new Float64Array(rows.length);
   for (let row = 1; row < rows.length; row++) {
     elapsed[row] = elapsed[row - 1]! + Math.min(rows[row]!.time - rows[row - 1]!.time, pauseMsMax * 1000);

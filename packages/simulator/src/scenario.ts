@@ -15,9 +15,9 @@ const pattern = Type.Unsafe<Pattern>(
 
 const replay = Type.Object(
   {
-    /** CSV file, relative to the scenario. */
+    /** CSV file, or JSON messages (.json, .jsonl, .ndjson), relative to the scenario. */
     file: text,
-    /** How to read it, as for `fieldline import` (codecs: CsvMapping); mostly nothing is needed. */
+    /** How to read CSV, as for `fieldline import` (codecs: CsvMapping); mostly nothing is needed. */
     mapping: Type.Optional(Type.Unsafe<object>(Type.Object({}))),
     /** 1 = as it was, 60 = a minute in a second. */
     speed: Type.Optional(positive),
