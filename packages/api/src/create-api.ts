@@ -24,7 +24,7 @@ export interface Api {
   readonly app: FastifyInstance;
   /** Listens; port 0 takes a free one. */
   start(host: string, port: number): Promise<void>;
-  /** Ends live connections, answers what is under way, closes the port. Twice is fine. */
+  /** Ends live connections, answers what is under way (for stopGraceMs), closes the port. Twice is fine. */
   stop(): Promise<void>;
   /** Where it listens; null before start(). */
   readonly address: { readonly host: string; readonly port: number } | null;
@@ -64,7 +64,9 @@ export async function createApi(deps: ApiDependencies): Promise<Api> {
     },
     stop: async () => {
       live.close();
+      const cut = setTimeout(() => app.server.closeAllConnections(), settings.stopGraceMs);
       await app.close();
+      clearTimeout(cut);
     },
   });
   return {

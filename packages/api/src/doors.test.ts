@@ -1,4 +1,5 @@
 /** What stands around the routes: problems, documentation, health, metrics, headers, the UI's files, bad input of all kinds. */
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -185,4 +186,24 @@ describe('the UI', () => {
     expect(headers.get('strict-transport-security')).toBeNull();
     await bare.stop();
   });
+});
+
+describe('a stop', () => {
+  it('does not wait for clients that neither send nor read on', async () => {
+    await writeFile(join(uiDir, 'assets', 'large.js'), Buffer.alloc(32 * 1024 * 1024, ' '));
+    const other = await startApi({ uiDir, stopGraceMs: 100 });
+    const { port } = other.api.address!;
+    const deaf = connect(port, '127.0.0.1');
+    deaf.write('GET /assets/large.js HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(deaf, 'readable');
+    const mute = connect(port, '127.0.0.1');
+    mute.write(
+      'POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"em',
+    );
+    // Another connection is answered, so what was written before it has arrived.
+    expect((await other.call('GET', '/health/live')).status).toBe(200);
+    await other.stop();
+    deaf.destroy();
+    mute.destroy();
+  }, 5_000);
 });

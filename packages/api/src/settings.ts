@@ -29,6 +29,8 @@ export interface ApiSettings {
   readonly liveSubscriptionsPerClientMax: number;
   /** Time between two live frames of a device, in milliseconds. */
   readonly liveFrameIntervalMs: number;
+  /** How long a stop waits for answers under way, in milliseconds; clients that neither send nor read on are cut off then. */
+  readonly stopGraceMs: number;
   /** Shown in the documentation. */
   readonly version: string;
 }
@@ -46,5 +48,6 @@ export const DEFAULT_API_SETTINGS: ApiSettings = {
   liveClientsMax: 10_000,
   liveSubscriptionsPerClientMax: 200,
   liveFrameIntervalMs: 100,
+  stopGraceMs: 3_000,
   version: '0.1.0',
 };

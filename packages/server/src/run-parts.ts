@@ -33,6 +33,7 @@ export class RunningParts<Context> {
   readonly #context: Context;
   readonly #logger: Logger;
   readonly #services: readonly Service[];
+  #stopping: string | null = null;
 
   constructor(parts: readonly Part<Context>[], context: Context, logger: Logger) {
     this.#context = context;
@@ -64,12 +65,18 @@ export class RunningParts<Context> {
   async stop(): Promise<void> {
     for (const service of [...this.#services].reverse()) {
       if (service.state === 'new') continue;
+      this.#stopping = service.name;
       try {
         await service.stop();
       } catch (error) {
         this.#logger.error({ part: service.name, error: messageOf(error) }, 'part did not stop cleanly');
       }
     }
+  }
+
+  /** The part that is being stopped, for whoever waits for it in vain; null before a stop. */
+  get stopping(): string | null {
+    return this.#stopping;
   }
 
   health(): Health[] {

@@ -24,6 +24,8 @@ export interface Server {
   /** Resolves when a part can go on no longer; the process should then stop with an error. */
   readonly failed: Promise<Error>;
   stop(): Promise<void>;
+  /** The part that is being stopped; null before a stop. */
+  stopping(): string | null;
 }
 
 /** Starts the server; rejects where a part cannot start, after stopping those that had. */
@@ -46,5 +48,6 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     generatedPassword: installation.generatedPassword,
     failed: failure.promise,
     stop: () => parts.stop(),
+    stopping: () => parts.stopping,
   };
 }

@@ -55,7 +55,8 @@ export async function untilStopped(
     });
   }
   setTimeout(() => {
-    console.error(`fieldline: did not stop within ${STOP_TIMEOUT_MS / 1000} s; ending`);
+    const part = server.stopping() ?? 'what runs beside the server';
+    console.error(`fieldline: ${part} did not stop within ${STOP_TIMEOUT_MS / 1000} s; ending`);
     process.exit(1);
   }, STOP_TIMEOUT_MS).unref();
   await before();
