@@ -3,7 +3,8 @@
  * every direct dependency has a line in docs/dependencies.md. `--sbom FILE` writes a CycloneDX bill of materials.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 const LICENCES_ALLOWED = new Set([
   'MIT',
@@ -100,7 +101,9 @@ if (import.meta.main) {
     const document = execFileSync('npm', ['sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev'], {
       maxBuffer: 256 * 1024 * 1024,
     });
-    writeFileSync(process.argv[sbom + 1]!, document);
+    const file = process.argv[sbom + 1]!;
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, document);
   }
   const found = objections();
   for (const line of found) console.error(line);
