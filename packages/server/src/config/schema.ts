@@ -90,7 +90,12 @@ export const ConfigSchema = section('Fieldline', {
   store: section('Telemetry: samples and roll-ups.', {
     adapter: choice(['duckdb'] as const, 'duckdb', 'DuckDB with Parquet files, inside the process.'),
     memoryLimitMiB: integer(512, 64, 1_048_576, 'Memory that DuckDB may use for buffers, MiB.'),
-    threads: integer(2, 1, 256, 'Threads that DuckDB may use.'),
+    threads: integer(
+      1,
+      1,
+      256,
+      'Threads of DuckDB for one query; more make long queries faster and cost ingestion more.',
+    ),
     sealAfterSeconds: integer(300, 1, 86_400, 'Age at which samples are moved into Parquet files, s.'),
     sealRows: integer(5_000_000, 1000, 1_000_000_000, 'Number of unsealed samples at which sealing starts earlier.'),
     rawRetentionDays: integer(90, 1, 36_500, 'How long raw samples are kept, days.'),
