@@ -1,5 +1,5 @@
 /** The api as a whole: plugins, routes and live connections in the order in which a request meets them; start and stop. */
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import cookie from '@fastify/cookie';
 import { type Health, Service } from '@fieldline/kit';
 import fastify, { type FastifyInstance } from 'fastify';
@@ -56,6 +56,11 @@ export async function createApi(deps: ApiDependencies): Promise<Api> {
   await registerStaticUi(app, settings);
   await app.ready();
   const live = createLive(app.server, context);
+  const sockets = new Set<Socket>();
+  app.server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
 
   let listenOn = { host: '127.0.0.1', port: 0 };
   const service = new Service('api', {
@@ -64,7 +69,9 @@ export async function createApi(deps: ApiDependencies): Promise<Api> {
     },
     stop: async () => {
       live.close();
-      const cut = setTimeout(() => app.server.closeAllConnections(), settings.stopGraceMs);
+      const cut = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, settings.stopGraceMs);
       await app.close();
       clearTimeout(cut);
     },

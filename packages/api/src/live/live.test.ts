@@ -291,3 +291,14 @@ describe('the end of a session', () => {
     await closed;
   });
 });
+
+describe('a stop of the server', () => {
+  it('does not wait for a client that does not read', async () => {
+    const stopped = await startApi({ stopGraceMs: 100 });
+    const id = (await stopped.catalog.addOrganization('plant')).id;
+    const socket = await stopped.connect(await stopped.tokenFor(id, 'viewer'));
+    (socket.io.engine.transport as unknown as { ws: { _socket: Duplex } }).ws._socket.pause();
+    await stopped.api.stop();
+    await stopped.stop();
+  }, 5_000);
+});
