@@ -251,6 +251,24 @@ export function describeLogConformance(name: string, create: () => Promise<LogUn
       expect(await log.enforceRetention(0)).toBe(0);
     });
 
+    it('leaves out positions that its consumers have had from a log that was lost', async () => {
+      await open();
+      await log.advance(TOPIC, 0, 500);
+      expect((await log.bounds(TOPIC))[0]).toMatchObject({ next: 500 });
+      expect(await append(0, 10)).toMatchObject([{ firstPosition: 500 }]);
+      expect((await log.read(TOPIC, 0, 500))!.firstPosition).toBe(500);
+      await log.advance(TOPIC, 0, 3);
+      expect(await append(10, 10)).toMatchObject([{ firstPosition: 510 }]);
+      await log.advance(TOPIC, 0, 1000);
+      expect(await append(20, 10)).toMatchObject([{ firstPosition: 1000 }]);
+      expect((await log.read(TOPIC, 0, 700))!.firstPosition).toBe(1000);
+      if (!log.supports.persistent) return;
+      await log.close();
+      await open();
+      expect(await append(30, 1)).toMatchObject([{ firstPosition: 1010 }]);
+      expect(await readAll(log, TOPIC, 0, 500)).toHaveLength(31);
+    });
+
     it('says which topic or partition it does not have', async () => {
       await open();
       await expect(log.read(TOPIC, 1, 0)).rejects.toMatchObject({ code: 'NOT_FOUND' });

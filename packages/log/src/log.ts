@@ -97,6 +97,11 @@ export interface Log extends LogReader {
   /** Stores how far a consumer group has come; durable when it resolves. It may go back; beyond the end it is refused (BAD_REQUEST). */
   commitPosition(group: string, topic: TopicName, partition: number, position: Position): Promise<void>;
   /**
+   * The next record of the partition gets this position, or a later one where the log is there already. For a log that was lost
+   * or restored from an older backup, whose consumers have come further: positions are never given twice.
+   */
+  advance(topic: TopicName, partition: number, position: Position): Promise<void>;
+  /**
    * Deletes what retention allows to be deleted, in whole ranges; what is being appended to stays. Called by a timer.
    * Returns the bytes that were freed.
    */

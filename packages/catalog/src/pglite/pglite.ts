@@ -5,7 +5,7 @@
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -52,8 +52,15 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
   } catch (error) {
     await worker?.terminate();
     unlock();
-    throw translateError(error);
+    throw unopened(dataDir, translateError(error));
   }
+}
+
+/** What PGlite says of damaged files means nothing to a person. */
+function unopened(dataDir: string | null, error: FieldlineError): FieldlineError {
+  if (error.code !== 'INTERNAL' || dataDir === null) return error;
+  const sentence = `catalog: ${dataDir} cannot be opened (${error.message}); where another start does not help, restore it from a backup`;
+  return new FieldlineError('INTERNAL', sentence, { cause: error });
 }
 
 interface Parts {
@@ -208,6 +215,12 @@ async function prepareFolder(dataDir: string): Promise<void> {
     throw new FieldlineError(
       major > POSTGRES_MAJOR ? 'FORMAT_TOO_NEW' : 'CONFIG_INVALID',
       `catalog: ${dataDir} was made by PostgreSQL ${major}, this is ${POSTGRES_MAJOR}; start the version that made it, or restore a backup`,
+    );
+  }
+  if (existsSync(dataDir) && readdirSync(dataDir).length > 0) {
+    throw new FieldlineError(
+      'UNAVAILABLE',
+      `catalog: ${dataDir} holds files but no PG_VERSION, so it is damaged; restore it from a backup`,
     );
   }
   const child = fork(fileURLToPath(new URL('initialize.ts', import.meta.url)), [dataDir], {

@@ -220,6 +220,11 @@ class SegmentLog implements EmbeddedLog {
     await this.#groups.set(group, topic, partition, position);
   }
 
+  async advance(topic: TopicName, partition: number, position: Position): Promise<void> {
+    this.#refuseIfClosed();
+    await this.#writer(topic, partition).advanceTo(position);
+  }
+
   async enforceRetention(now: Micros): Promise<number> {
     this.#refuseIfClosed();
     let freed = 0;

@@ -104,6 +104,15 @@ export class PartitionWriter {
     return this.#queue.push({ chunks: splitIntoChunks(batch), byteLength, count: batch.count });
   }
 
+  /** Leaves out the positions before this one, where they are not given yet. */
+  async advanceTo(position: Position): Promise<void> {
+    await this.#queue.runBetween(async () => {
+      if (this.#next >= position) return;
+      await this.#seal(position);
+      this.#publish();
+    });
+  }
+
   /** Ends the active segment, if it holds records, so that retention may take it. */
   async rollIfOlderThan(time: Micros): Promise<void> {
     await this.#queue.runBetween(async () => {

@@ -85,10 +85,11 @@ class MemoryLog implements Log {
       );
     }
     if (from >= source.next || this.#closed) return null;
-    const range = source.ranges.findLast((candidate) => candidate.first <= from)!;
-    const skip = from - range.first;
+    const range = source.ranges.find(({ first, batch }) => first + batch.count > from);
+    if (range === undefined) return null;
+    const skip = Math.max(0, from - range.first);
     const end = endWithin(range.batch, skip, options.bytesMax ?? READ_BYTES_MAX, options.recordsMax ?? Infinity);
-    return { ...sliceBatch(range.batch, skip, end), topic, partition, firstPosition: from };
+    return { ...sliceBatch(range.batch, skip, end), topic, partition, firstPosition: range.first + skip };
   }
 
   async positionAtTime(topic: TopicName, partition: number, time: Micros): Promise<Position> {
@@ -115,6 +116,12 @@ class MemoryLog implements Log {
     this.#refuseIfClosed();
     refuseBeyondEnd(topic, partition, position, this.#partition(topic, partition).next);
     this.#committed.set(JSON.stringify([group, topic, partition]), position);
+  }
+
+  async advance(topic: TopicName, partition: number, position: Position): Promise<void> {
+    this.#refuseIfClosed();
+    const target = this.#partition(topic, partition);
+    target.next = Math.max(target.next, position);
   }
 
   async enforceRetention(now: Micros): Promise<number> {

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { openCatalog } from '@fieldline/catalog';
 import type { Installation } from '../installation.ts';
 import { secretKey } from '../secret-key.ts';
+import { refuseHalfFolder } from '../whole-folder.ts';
 
 export async function startCatalog(of: Installation): Promise<void> {
   const { config } = of;
+  refuseHalfFolder(config);
   of.catalog = await openCatalog({
     ...(config.catalog.adapter === 'pglite'
       ? { adapter: 'pglite', dataDir: join(config.dataDir, 'catalog') }
@@ -21,6 +23,8 @@ export async function startCatalog(of: Installation): Promise<void> {
   });
   // PGlite makes its files with mode 0666; the folder keeps the group away from them.
   if (config.catalog.adapter === 'pglite') chmodSync(join(config.dataDir, 'catalog'), 0o700);
+  // Where the secret key is another one than it was, it is told now and not when somebody signs in.
+  await of.catalog.system.sessions.signingKey();
   const { created, generatedPassword } = await of.catalog.bootstrap({
     adminEmail: config.admin.email,
     ...(of.firstOrganization !== null && {

@@ -181,6 +181,7 @@ function endingOf(change: DirectoryChange): { deviceId: string; reason: string }
 function logHost(of: Log): LogHost {
   return {
     append: (topic, batch) => of.append(topic, batch),
+    advance: (topic, partition, position) => of.advance(topic, partition, position),
     commitPosition: (group, topic, partition, position) => of.commitPosition(group, topic, partition, position),
     committedPosition: (group, topic, partition) => of.committedPosition(group, topic, partition),
     bounds: (topic) => of.bounds(topic),

@@ -37,6 +37,7 @@ export interface ThreadHost {
 /** The writing half of the embedded log; it lives in the broker thread, every other thread has a port to it. */
 export interface LogHost {
   append(topic: TopicName, batch: RawBatch): Promise<AppendedRange[]>;
+  advance(topic: TopicName, partition: number, position: Position): Promise<void>;
   commitPosition(group: string, topic: TopicName, partition: number, position: Position): Promise<void>;
   committedPosition(group: string, topic: TopicName, partition: number): Promise<Position | null>;
   bounds(topic: TopicName): Promise<PartitionBounds[]>;

@@ -50,6 +50,7 @@ const store = await openDuckdbStore({
 });
 await store.defineSeries([...directory.allSeries()]);
 const partitions = (await reader.bounds(TOPIC)).map(({ partition }) => partition);
+await leaveOutWhatIsStored();
 const pipeline = createPipeline({
   source: {
     topic: TOPIC,
@@ -92,9 +93,9 @@ expose(port, {
       change.kind === 'series' && change.version > before ? [change.series] : [],
     );
     if (series.length > 0)
-      void store
-        .defineSeries(series)
-        .catch((error) => logger.warn({ error: messageOf(error) }, 'series not yet known to the store'));
+      void store.defineSeries(series).catch((error) => {
+        if (!stopping) logger.warn({ error: messageOf(error) }, 'series not yet known to the store');
+      });
   },
   setLiveInterest: (interest) => pipeline.setLiveInterest(interest),
   readRaw: (query) => store.readRaw(query),
@@ -117,6 +118,22 @@ expose(port, {
   },
 } satisfies PipelineHost);
 port.postMessage({ type: 'ready' });
+
+/**
+ * A log that was lost, or restored from an older backup, would give positions again that the store has taken in already; what
+ * comes with them would never be read. The store says how far it is.
+ */
+async function leaveOutWhatIsStored(): Promise<void> {
+  for (const { partition, next } of await reader.bounds(TOPIC)) {
+    const stored = await store.acquire(TOPIC, partition);
+    if (stored.next <= next) continue;
+    logger.error(
+      { partition, logEnd: next, stored: stored.next },
+      'the log ends before what is stored already: records that were not stored yet may be lost with it; it goes on behind them',
+    );
+    await logHost.advance(TOPIC, partition, stored.next);
+  }
+}
 
 /** One round of the store's background work at a time. */
 function maintain(): void {
@@ -147,14 +164,11 @@ function tellProgress({ recordsTotal, lagRecords }: PipelineStatistics): void {
   if (recordCount > 0) logger.debug({ recordCount, lagRecords, durationMs: PROGRESS_INTERVAL_MS }, 'records processed');
 }
 
+/** A damaged file is told, but the store does its work: it is ready. */
 function storeHealth(): Health {
+  const problem = maintenanceProblem ?? store.problem();
   const ready = maintenanceProblem === null;
-  return {
-    name: 'store',
-    state: 'running',
-    ready,
-    ...(maintenanceProblem !== null && { problem: maintenanceProblem }),
-  };
+  return { name: 'store', state: 'running', ready, ...(problem !== null && { problem }) };
 }
 
 function countsOf({ recordsTotal, samplesTotal, deadLettersTotal }: PipelineStatistics): Parameters<Rates['note']>[0] {

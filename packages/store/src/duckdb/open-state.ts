@@ -3,8 +3,9 @@
  * put in order: sealed generations that were not dropped yet, files that nobody lists, files that are listed and gone.
  */
 import { readdir, stat, unlink } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { FieldlineError } from '@fieldline/kit';
 import { MICROS_PER_HOUR } from '@fieldline/model';
 import { asDoubles } from './aggregate-sql.ts';
 import type { Cells } from './cells.ts';
@@ -78,6 +79,17 @@ async function presence(path: string, byteLength: number): Promise<string | null
   return found.size === byteLength
     ? null
     : `sealed file ${path} has ${found.size} bytes instead of ${byteLength}; restore it`;
+}
+
+/** A database that has never been written to cannot have sealed anything: files beside it belong to one that was lost. */
+export async function refuseForeignFiles(sealedDir: string): Promise<void> {
+  const names = await readdir(sealedDir, { recursive: true });
+  const sealed = names.filter((name) => name.endsWith('.parquet') && basename(name) !== SERIES_FILE);
+  if (sealed.length === 0) return;
+  throw new FieldlineError(
+    'STORE_DAMAGED',
+    `${sealedDir} holds ${sealed.length} sealed files, but the database beside it is new and knows none of them; restore store.duckdb from a backup, or move the folder away (the files stay readable as Parquet)`,
+  );
 }
 
 /** Removes files below the sealed folder that are not listed: leftovers of a crash. */

@@ -14,7 +14,15 @@ import { checksumOf, defineSeries } from './define-series.ts';
 import { LatestSamples } from './latest-samples.ts';
 import { Layout, LayoutKeeper } from './layout.ts';
 import { maintainOnce } from './maintain.ts';
-import { loadCells, loadLatest, loadNumbers, openFiles, openGenerations, removeLeftovers } from './open-state.ts';
+import {
+  loadCells,
+  loadLatest,
+  loadNumbers,
+  openFiles,
+  openGenerations,
+  refuseForeignFiles,
+  removeLeftovers,
+} from './open-state.ts';
 import { downsample, readBuckets } from './read-buckets.ts';
 import { checkedSeries, readRaw } from './read-raw.ts';
 import { createHotTable, hotTable, migrate } from './schema.ts';
@@ -83,6 +91,8 @@ export async function openDuckdbStore(options: DuckdbStoreOptions): Promise<Duck
     memoryLimitBytes: options.memoryLimitBytes ?? 512 * 1024 * 1024,
     threads: options.threads ?? 2,
     readConnections: options.readConnections ?? 2,
+  }).catch((error: unknown) => {
+    throw unopened(options.dir, error);
   });
   try {
     await migrate(session.writer);
@@ -90,8 +100,16 @@ export async function openDuckdbStore(options: DuckdbStoreOptions): Promise<Duck
     return new OpenStore(state, options);
   } catch (error) {
     session.close();
-    throw storeError(`opening the telemetry store in ${options.dir}`, error);
+    throw unopened(options.dir, error);
   }
+}
+
+function unopened(dir: string, error: unknown): FieldlineError {
+  const known = storeError(`opening the telemetry store in ${dir}`, error);
+  if (known.code !== 'UNAVAILABLE') return known;
+  return new FieldlineError('UNAVAILABLE', `${known.message}; where that does not help, restore ${dir} from a backup`, {
+    cause: error,
+  });
 }
 
 function settingsOf(options: DuckdbStoreOptions): StoreSettings {
@@ -117,6 +135,8 @@ async function openState(session: Session, options: DuckdbStoreOptions): Promise
   const logger = options.logger ?? silentLogger;
   const files = await openFiles(writer, sealedDir);
   for (const { damage, path } of files) if (damage !== null) logger.error({ code: 'STORE_DAMAGED', path }, damage);
+  const positions = await (await writer.run('SELECT topic, partition, epoch, next FROM positions')).getRows();
+  if (positions.length === 0 && files.length === 0) await refuseForeignFiles(sealedDir);
   await removeLeftovers(sealedDir, files);
   const generations = await openGenerations(writer);
   if (generations.length === 0) {
@@ -132,7 +152,6 @@ async function openState(session: Session, options: DuckdbStoreOptions): Promise
   const stale = new Cells();
   await loadCells(writer, generations, late, stale);
   const series = await (await writer.run('SELECT * FROM series')).getRows();
-  const positions = await (await writer.run('SELECT topic, partition, epoch, next FROM positions')).getRows();
   return {
     session,
     writes: new Serial(),

@@ -157,6 +157,24 @@ test('what an interrupted seal left is removed at the start', async () => {
   expect(await readdir(folder)).toHaveLength(1);
 });
 
+test('sealed files whose database was lost are left alone', async () => {
+  await append([{ sourceTime: START, value: 1 }]);
+  await store.maintain(LATER);
+  const before = await sealedFiles();
+  await store.close();
+  await unlink(join(dir, 'store.duckdb'));
+  for (let start = 0; start < 2; start += 1) {
+    await expect(openDuckdbStore({ dir })).rejects.toMatchObject({ code: 'STORE_DAMAGED' });
+    expect(await sealedFiles()).toEqual(before);
+  }
+});
+
+test('a database that is none is told of with its place', async () => {
+  await store.close();
+  await writeFile(join(dir, 'store.duckdb'), 'hello');
+  await expect(openDuckdbStore({ dir })).rejects.toThrow(/opening the telemetry store in .* restore .* from a backup/);
+});
+
 test('a close breaks background work off, and nothing is lost by it', async () => {
   const rowsPerAppend = 50_000;
   const row = (index: number): TestRow => ({ seriesId: index % 7, sourceTime: START + index, value: index });
