@@ -120,9 +120,13 @@ class LedgerClient {
     const topic = `v1/telemetry/${this.device.organizationId}/${this.device.key}`;
     this.#client.publish(topic, JSON.stringify(messages), { qos }, (error) => {
       this.#inFlight -= 1;
-      if (error === undefined || error === null) this.#note(first, samplesPerMessage);
-      if (this.#running) this.#fill();
-      else if (this.#inFlight === 0) this.#onIdle?.();
+      const isAcknowledged = error === undefined || error === null;
+      if (isAcknowledged) this.#note(first, samplesPerMessage);
+      if (!this.#running) {
+        if (this.#inFlight === 0) this.#onIdle?.();
+      } else if (isAcknowledged) this.#fill();
+      // What is published from within a failure joins the queue that mqtt.js is just failing, and fails again, for ever.
+      else setImmediate(() => this.#fill());
     });
   }
 
