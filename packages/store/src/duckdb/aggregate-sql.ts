@@ -7,10 +7,11 @@ import { SQUARE_MAGNITUDE_MAX } from '../reduction.ts';
 export const BUCKET_COLUMNS = 'n, mean, m2, mn, mn_t, mx, mx_t, first, first_t, last, last_t, good, total';
 
 /**
- * Buckets of samples. `bucket` is an expression over source_time. `exactTimes` also finds when the least and the greatest
- * came first, which costs a second scan; without it those times are null.
+ * Buckets of samples. `bucket` is an expression over source_time. `times` also finds when the least and the greatest came
+ * first, for which samples are looked through twice: kept in between where they are few, else scanned again; with 'none'
+ * those times are null.
  */
-export function bucketsOfSamples(samples: string, bucket: string, exactTimes: boolean): string {
+export function bucketsOfSamples(samples: string, bucket: string, times: 'none' | 'kept' | 'scanned'): string {
   const numbers = `SELECT series_id, ${bucket} AS bucket, source_time AS t, quality,
     CASE WHEN (quality & 64) <> 0 AND NOT isnan(value) THEN value END AS v FROM (${samples})`;
   const limit = `${SQUARE_MAGNITUDE_MAX}::DOUBLE`;
@@ -21,9 +22,9 @@ export function bucketsOfSamples(samples: string, bucket: string, exactTimes: bo
     arg_min(v, t) AS first, min(t) FILTER (WHERE v IS NOT NULL) AS first_t,
     arg_max(v, t) AS last, max(t) FILTER (WHERE v IS NOT NULL) AS last_t,
     count(*) FILTER (WHERE quality >= 192) AS good, count(*) AS total
-    FROM (${numbers}) GROUP BY series_id, bucket`;
-  if (!exactTimes) return groups;
-  return `WITH numbers AS NOT MATERIALIZED (${numbers}), groups AS MATERIALIZED (${groups}),
+    FROM ${times === 'none' ? `(${numbers})` : 'numbers'} GROUP BY series_id, bucket`;
+  if (times === 'none') return groups;
+  return `WITH numbers AS ${times === 'kept' ? '' : 'NOT '}MATERIALIZED (${numbers}), groups AS MATERIALIZED (${groups}),
     times AS (SELECT numbers.series_id, numbers.bucket, min(t) FILTER (WHERE v = groups.mn) AS mn_t,
       min(t) FILTER (WHERE v = groups.mx) AS mx_t FROM numbers JOIN groups USING (series_id, bucket)
       WHERE v IS NOT NULL GROUP BY ALL)

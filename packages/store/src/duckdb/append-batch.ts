@@ -2,11 +2,12 @@
  * The writing half: a batch, its position and what it did behind the back of others, in one transaction; memory follows only
  * after the commit. Everything here runs in state.writes, one call at a time.
  */
+import type { DuckDBConnection } from '@duckdb/node-api';
 import { FieldlineError } from '@fieldline/kit';
-import { MICROS_PER_HOUR, type ReadPosition, type SampleBatch } from '@fieldline/model';
-import { HotAppender } from './chunks.ts';
+import { MICROS_PER_HOUR, type Micros, type ReadPosition, type SampleBatch } from '@fieldline/model';
+import { HotAppender } from './hot-appender.ts';
+import { createHotTables, SHARDS } from './hot-tables.ts';
 import { type Generation, Layout } from './layout.ts';
-import { createHotTable, hotTable } from './schema.ts';
 import { integer, storeError, transaction } from './session.ts';
 import type { StoreState } from './state.ts';
 
@@ -41,9 +42,10 @@ export async function appendBatch(state: StoreState, batch: SampleBatch, positio
   const lateRows: number[] = [];
   state.latest.prepare(batch, (row) => lateRows.push(row));
   const lateCells = newLateCells(state, generation, batch, lateRows);
+  let shardRows: number[] = [];
   try {
     await transaction(state.session.writer, async () => {
-      if (batch.count > 0) state.appender.append(batch);
+      if (batch.count > 0) shardRows = state.appender.append(batch);
       await insertLateCells(state, lateCells);
       await writePosition(state, position);
     });
@@ -58,22 +60,37 @@ export async function appendBatch(state: StoreState, batch: SampleBatch, positio
   touchHours(state, generation, batch);
   generation.lateCount += lateRows.length;
   generation.rowCount += batch.count;
+  for (const [shard, count] of shardRows.entries()) generation.shardRows[shard]! += count;
 }
 
 /** Closes the open generation (it will be sealed) and opens the next. */
 export async function startGeneration(state: StoreState): Promise<void> {
   const { generations, files } = state.layout.current;
   const id = (generations.at(-1)?.id ?? 0) + 1;
-  const createdTime = state.clock.nowMicros();
-  await transaction(state.session.writer, async () => {
-    await state.session.writer.run(createHotTable(id));
-    await state.session.writer.run(`INSERT INTO generations VALUES (${id}, ${integer(createdTime)}, false)`);
-  });
-  const appender = await HotAppender.open(state.session.writer, hotTable(id));
+  const followsFull = state.layout.current.openGeneration.rowCount >= state.settings.sealRowsMax;
+  const generation = await createGeneration(state.session.writer, id, state.clock.nowMicros(), followsFull);
+  const appender = await HotAppender.open(state.session.writer, generation);
   state.appender.close();
   state.appender = appender;
-  const generation: Generation = { id, createdTime, rowCount: 0, lateCount: 0, hours: new Set() };
+  for (const closed of generations) closed.isOpen = false;
   state.layout.replace(new Layout([...generations, generation], files));
+}
+
+/** Makes the tables of a new generation and lists it. */
+export async function createGeneration(
+  writer: DuckDBConnection,
+  id: number,
+  createdTime: Micros,
+  followsFull: boolean,
+): Promise<Generation> {
+  const shardRows = new Array<number>(SHARDS).fill(0);
+  await transaction(writer, async () => {
+    for (const statement of createHotTables({ id, shardRows })) await writer.run(statement);
+    await writer.run(
+      `INSERT INTO generations (id, created_time, sealed, shards) VALUES (${integer(id)}, ${integer(createdTime)}, false, ${SHARDS})`,
+    );
+  });
+  return { id, createdTime, isOpen: true, followsFull, rowCount: 0, shardRows, lateCount: 0, hours: new Set() };
 }
 
 function checkPosition(state: StoreState, position: ReadPosition): void {
@@ -159,7 +176,7 @@ function touchHours(state: StoreState, generation: Generation, batch: SampleBatc
 async function reopenAppender(state: StoreState, generation: Generation): Promise<void> {
   try {
     state.appender.discard();
-    state.appender = await HotAppender.open(state.session.writer, hotTable(generation.id));
+    state.appender = await HotAppender.open(state.session.writer, generation);
   } catch (error) {
     // The database is unusable (disk failure); every further append says so itself.
     state.logger.error({ error: String(error) }, 'the telemetry store cannot be appended to');

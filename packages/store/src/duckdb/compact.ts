@@ -1,43 +1,81 @@
 /**
  * Compaction: many files of one organisation and day become one (or a few, cut between series). On the running day files of
  * about equal size are merged, so that each row is rewritten a few times at most; a day that is over is merged whole, and
- * with that its repeated rows are settled. One job a round.
+ * with that its repeated rows are settled. One job at a time.
  */
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MICROS_PER_DAY, MICROS_PER_MILLI, type Micros } from '@fieldline/model';
 import { Layout, type SealedFile } from './layout.ts';
 import { samplesSql } from './samples-sql.ts';
-import { insertFiles, writeSlices } from './seal.ts';
+import { insertFiles } from './seal.ts';
 import { integer, transaction } from './session.ts';
+import { Slices } from './slices.ts';
 import { organizationOf, type StoreState } from './state.ts';
 
 /** Files of about the same size that are merged into one of the next size. */
 const FAN_IN = 8;
+const FAN_IN_BUSY = 24;
 
-interface Job {
+export interface Job {
   readonly files: readonly SealedFile[];
   /** All files of the organisation and day up to their generation: repeated rows are settled by it. */
   readonly isWhole: boolean;
 }
 
-/** Does the most urgent job; false where there is none. */
+/** A job under way: it goes on slice by slice, and sealing goes on in between. */
+export interface CompactionProgress {
+  readonly job: Job;
+  readonly slices: Slices;
+  readonly merged: SealedFile[];
+}
+
+/** Does a slice of the job under way, or of the most urgent one; true where slices of it are left. */
 export async function compactOnce(state: StoreState, now: Micros): Promise<boolean> {
+  state.compaction ??= await beginJob(state, now);
+  const { compaction } = state;
+  if (compaction === null) return false;
+  const { job, slices, merged } = compaction;
+  try {
+    if (stillListed(state, job)) {
+      const file = await slices.writeNext();
+      if (file !== null) merged.push(file);
+      if (!slices.isDone) return true;
+      await replaceFiles(state, job, merged);
+    } else await deleteFiles(state.sealedDir, merged);
+    state.compaction = null;
+    return false;
+  } catch (error) {
+    state.compaction = null;
+    await deleteFiles(state.sealedDir, merged);
+    throw error;
+  }
+}
+
+async function beginJob(state: StoreState, now: Micros): Promise<CompactionProgress | null> {
   const job = chooseJob(state, now);
-  if (job === null) return false;
+  if (job === null) return null;
   const { organizationId, day } = job.files[0]!;
-  const generation = job.files.reduce((most, file) => Math.max(most, file.generation), 0);
   const rowCount = job.files.reduce((sum, file) => sum + file.rowCount, 0);
-  const merged = await writeSlices(
+  const slices = await Slices.begin(
     state,
     (selection) => {
       const deduplicate = state.late.touches(null, selection.from, selection.to);
       return samplesSql({ sealedDir: state.sealedDir, generations: [], files: job.files }, selection, deduplicate);
     },
-    { organizationId, day, rowCount, generation, isShared: false, now },
+    { organizationId, day, rowCount, generation: generationOf(job), isShared: false, now },
   );
-  await replaceFiles(state, job, merged, generation);
-  return true;
+  return { job, slices, merged: [] };
+}
+
+/** False where retention has deleted what is being merged, or a file of it was found damaged. */
+function stillListed(state: StoreState, { files }: Job): boolean {
+  const listed = new Set(state.layout.current.files);
+  return files.every((file) => listed.has(file));
+}
+
+function generationOf({ files }: Job): number {
+  return files.reduce((most, file) => Math.max(most, file.generation), 0);
 }
 
 function chooseJob(state: StoreState, now: Micros): Job | null {
@@ -45,7 +83,7 @@ function chooseJob(state: StoreState, now: Micros): Job | null {
   const sound = files.filter((file) => file.damage === null);
   for (const portion of Map.groupBy(sound, (file) => `${file.day} ${file.organizationId}`).values()) {
     const isOver = (portion[0]!.day + 1) * MICROS_PER_DAY + state.settings.rollUpAfterMs * MICROS_PER_MILLI <= now;
-    const job = (isOver ? wholeDay(state, portion, now) : null) ?? equalRun(state, portion);
+    const job = (isOver ? wholeDay(state, portion, now) : null) ?? equalRun(state, portion, now);
     if (job !== null) return job;
   }
   return null;
@@ -70,27 +108,42 @@ function hasSettledCells(state: StoreState, { organizationId, day, generation }:
   return false;
 }
 
-/** The first run of FAN_IN generations in a row whose files are of about the same size. */
-function equalRun(state: StoreState, files: readonly SealedFile[]): Job | null {
+/**
+ * Generations in a row whose files are of about the same size. Merging costs as much as sealing does, so while samples come in
+ * as fast as they are sealed it waits for a longer run.
+ */
+function equalRun(state: StoreState, files: readonly SealedFile[], now: Micros): Job | null {
   const groups = [...Map.groupBy(files, (file) => file.generation)].sort(([a], [b]) => a - b).map(([, group]) => group);
   const sizes = groups.map((group) => group.reduce((sum, file) => sum + file.rowCount, 0));
-  for (let start = 0; start + FAN_IN <= groups.length; start += 1) {
-    const run = sizes.slice(start, start + FAN_IN);
+  const wanted = isBusy(state, now) ? FAN_IN_BUSY : FAN_IN;
+  for (let start = 0; start + wanted <= groups.length; start += 1) {
+    const run = sizes.slice(start, start + wanted);
     const total = run.reduce((sum, size) => sum + size, 0);
-    const isEven = Math.max(...run) <= total / 2;
-    if (isEven && total <= state.settings.compactRowsMax) {
-      return { files: groups.slice(start, start + FAN_IN).flat(), isWhole: false };
-    }
+    if (Math.max(...run) > total / 2) continue;
+    const count = fitting(run, state.settings.compactRowsMax);
+    if (count >= FAN_IN) return { files: groups.slice(start, start + count).flat(), isWhole: false };
   }
   return null;
 }
 
-async function replaceFiles(
-  state: StoreState,
-  job: Job,
-  merged: readonly SealedFile[],
-  generation: number,
-): Promise<void> {
+/** True where the last generation was full before its time, and not long ago. */
+function isBusy({ layout, settings }: StoreState, now: Micros): boolean {
+  const { createdTime, followsFull } = layout.current.openGeneration;
+  return followsFull && now - createdTime < settings.sealAfterMs * MICROS_PER_MILLI;
+}
+
+/** How many of these sizes, from the first on, are together at most `most`. */
+function fitting(sizes: readonly number[], most: number): number {
+  let total = 0;
+  const end = sizes.findIndex((size) => {
+    total += size;
+    return total > most;
+  });
+  return end < 0 ? sizes.length : end;
+}
+
+async function replaceFiles(state: StoreState, job: Job, merged: readonly SealedFile[]): Promise<void> {
+  const generation = generationOf(job);
   const connection = state.session.background;
   const { organizationId, day } = job.files[0]!;
   const isSettled = (hour: number, seriesId: number, stamp: number): boolean =>

@@ -15,7 +15,8 @@ import { batchOf, type TestRow } from '../test-batch.ts';
 import { openDuckdbStore } from './open-store.ts';
 
 const START = Date.UTC(2026, 2, 28) * 1000;
-const SERIES = [1, 2, 3];
+/** Two of one shard, one of another. */
+const SERIES = [1, 2, 40];
 const ZONES = ['UTC', 'Europe/Berlin', 'Asia/Kolkata', 'Asia/Kathmandu'];
 
 /** Few distinct times, so that repetitions are many; on and beside the edges of minutes, hours and days. */
@@ -82,10 +83,11 @@ export async function checkEquivalence(runs: number): Promise<void> {
         dir,
         clock: new ManualClock(0),
         sealAfterMs: 0,
-        sliceRowsMax: 20,
+        sliceRows: 20,
         compactAfterMs: settlesDays ? 0 : 1e15,
         rollUpAfterMs: 0,
         rollUpRowsMax: 15,
+        keptRowsMax: settlesDays ? 20 : 0,
         walBytesMax: 0,
         retention: { rawMs: null, hourlyMs: null, dailyMs: null },
       };

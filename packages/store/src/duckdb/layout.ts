@@ -8,7 +8,13 @@ import { MICROS_PER_DAY, MICROS_PER_HOUR, type Micros } from '@fieldline/model';
 export interface Generation {
   readonly id: number;
   readonly createdTime: Micros;
+  /** It is appended to. */
+  isOpen: boolean;
+  /** The one before it was full, not old, when it was closed. */
+  readonly followsFull: boolean;
   rowCount: number;
+  /** Of rowCount, by shard (hot-tables.ts). */
+  readonly shardRows: number[];
   /** Rows among them that may repeat a source time. */
   lateCount: number;
   /** Hours (since the epoch) in which it has rows. */
@@ -83,6 +89,21 @@ export class Layout {
       for (let hour = first; hour < end; hour += 1) if (hours.has(hour)) return true;
       return false;
     });
+  }
+
+  /** About how many samples a selection has, where every series had as many as any other. */
+  estimatedRows(selection: Selection, seriesCount: number): number {
+    const { seriesIds, from, to } = selection;
+    let rows = 0;
+    for (const { rowCount } of this.generationsOf(selection)) {
+      rows += seriesIds === null ? rowCount : rowCount * Math.min(1, seriesIds.length / Math.max(1, seriesCount));
+    }
+    for (const file of this.filesOf(selection)) {
+      const time = (Math.min(to, file.maxTime + 1) - Math.max(from, file.minTime)) / (file.maxTime + 1 - file.minTime);
+      const asked = seriesIds?.filter((id) => id >= file.minSeries && id <= file.maxSeries).length ?? Infinity;
+      rows += file.rowCount * time * Math.min(1, asked / (file.maxSeries + 1 - file.minSeries));
+    }
+    return rows;
   }
 
   filesOf({ seriesIds, from, to }: Selection): SealedFile[] {

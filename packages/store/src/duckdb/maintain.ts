@@ -31,7 +31,7 @@ export async function maintainOnce(
   if (stopping()) return;
   await exportSeries(state);
   if (stopping()) return;
-  await compactOnce(state, now);
+  while ((await compactOnce(state, now)) && !isSealingDue(state)) if (stopping()) return;
   const startMs = state.clock.monotonicMs();
   while (!stopping() && (await rollUpOnce(state, now))) {
     if (state.clock.monotonicMs() - startMs > ROLL_UP_MS_PER_ROUND) break;
@@ -52,6 +52,11 @@ async function closeAgedGeneration(state: StoreState, now: Micros): Promise<void
       await startGeneration(state);
     }
   });
+}
+
+/** True where a generation waits to be sealed, or is full. */
+function isSealingDue({ layout, settings }: StoreState): boolean {
+  return layout.current.generations.length > 1 || layout.current.openGeneration.rowCount >= settings.sealRowsMax;
 }
 
 /** Goes round all files, some bytes a round, so that damage is found before it is needed. */

@@ -10,38 +10,45 @@ import { MICROS_PER_HOUR } from '@fieldline/model';
 import { asDoubles } from './aggregate-sql.ts';
 import type { Cells } from './cells.ts';
 import { fetchTable } from './chunks.ts';
+import { type HotRows, hotRowsSql, hotTables } from './hot-tables.ts';
 import type { LatestSamples } from './latest-samples.ts';
 import type { Generation, SealedFile } from './layout.ts';
-import { hotTable } from './schema.ts';
 import { dropGeneration } from './seal.ts';
 
 const SERIES_FILE = 'series.parquet';
 
 /** Drops what is sealed and reads the generations that are not. */
 export async function openGenerations(connection: DuckDBConnection): Promise<Generation[]> {
-  const rows = await (await connection.run('SELECT id, created_time, sealed FROM generations ORDER BY id')).getRows();
+  const sql = 'SELECT id, created_time, sealed, shards FROM generations ORDER BY id';
   const generations: Generation[] = [];
-  for (const [id, createdTime, isSealed] of rows) {
-    if (isSealed === true) await dropGeneration(connection, Number(id));
-    else generations.push(await readGeneration(connection, Number(id), Number(createdTime)));
+  for (const [id, createdTime, isSealed, shards] of await (await connection.run(sql)).getRows()) {
+    const hot = { id: Number(id), shardRows: new Array<number>(Number(shards)).fill(0) };
+    if (isSealed === true) await dropGeneration(connection, hot);
+    else generations.push(await readGeneration(connection, hot, Number(createdTime)));
   }
+  const newest = generations.at(-1);
+  if (newest !== undefined) newest.isOpen = true;
   return generations;
 }
 
-async function readGeneration(connection: DuckDBConnection, id: number, createdTime: number): Promise<Generation> {
-  const counts = await fetchTable(
-    connection,
-    `SELECT (SELECT count(*) FROM ${hotTable(id)})::DOUBLE, (SELECT count(*) FROM late_cells WHERE generation >= ${id})::DOUBLE`,
-  );
+async function readGeneration(connection: DuckDBConnection, hot: HotRows, createdTime: number): Promise<Generation> {
+  const counts = hotTables(hot).map((table) => `(SELECT count(*) FROM ${table})::DOUBLE`);
+  const late = `(SELECT count(*) FROM late_cells WHERE generation >= ${hot.id})::DOUBLE`;
+  const { columns } = await fetchTable(connection, `SELECT ${[late, ...counts].join(', ')}`);
+  const [lateCount, ...shardRows] = columns.map((column) => column[0]!);
+  const rows = hotRowsSql(hot, 'source_time');
   const hours = await fetchTable(
     connection,
-    `SELECT DISTINCT (source_time // ${MICROS_PER_HOUR})::DOUBLE FROM ${hotTable(id)}`,
+    `SELECT DISTINCT (source_time // ${MICROS_PER_HOUR})::DOUBLE FROM (${rows})`,
   );
   return {
-    id,
+    id: hot.id,
     createdTime,
-    rowCount: counts.columns[0]![0]!,
-    lateCount: counts.columns[1]![0]!,
+    isOpen: false,
+    followsFull: false,
+    rowCount: shardRows.reduce((sum, count) => sum + count, 0),
+    shardRows,
+    lateCount: lateCount!,
     hours: new Set(hours.columns[0] ?? []),
   };
 }
@@ -110,12 +117,12 @@ export async function loadLatest(
   latest: LatestSamples,
 ): Promise<void> {
   await loadFrom(connection, 'latest', latest);
-  for (const { id } of generations) {
-    const newest = `SELECT series_id, max(source_time) AS source_time FROM ${hotTable(id)} GROUP BY series_id`;
+  for (const generation of generations) {
+    const rows = hotRowsSql(generation, '*');
+    const newest = `SELECT series_id, max(source_time) AS source_time FROM (${rows}) GROUP BY series_id`;
     await loadFrom(
       connection,
-      `(SELECT hot.*, hot.rowid AS arrival FROM ${hotTable(id)} AS hot JOIN (${newest}) USING (series_id, source_time)
-        ORDER BY arrival)`,
+      `(SELECT hot.* FROM (${rows}) AS hot JOIN (${newest}) USING (series_id, source_time) ORDER BY arrival)`,
       latest,
     );
   }
@@ -150,9 +157,9 @@ export async function loadCells(
   };
   await read('SELECT hour::DOUBLE, series_id::DOUBLE, generation::DOUBLE FROM late_cells', late);
   await read('SELECT hour::DOUBLE, series_id::DOUBLE, 0::DOUBLE FROM stale_cells', stale);
-  for (const { id } of generations) {
+  for (const generation of generations) {
     await read(
-      `SELECT DISTINCT hour::DOUBLE, series_id::DOUBLE, 0::DOUBLE FROM ${hotTable(id)}
+      `SELECT DISTINCT hour::DOUBLE, series_id::DOUBLE, 0::DOUBLE FROM (${hotRowsSql(generation, 'series_id, source_time')})
        JOIN rolled_hours ON hour = source_time // ${MICROS_PER_HOUR}`,
       stale,
     );

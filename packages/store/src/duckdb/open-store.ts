@@ -7,10 +7,10 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, FieldlineError, type Logger, type Metrics, silentLogger, systemClock } from '@fieldline/kit';
 import type { RetentionSettings, SampleColumns, StoreStatistics, TelemetryStore, TimeRange } from '../store.ts';
-import { acquirePosition, appendBatch } from './append-batch.ts';
+import { acquirePosition, appendBatch, createGeneration } from './append-batch.ts';
 import { Cells } from './cells.ts';
-import { HotAppender } from './chunks.ts';
 import { checksumOf, defineSeries } from './define-series.ts';
+import { HotAppender } from './hot-appender.ts';
 import { LatestSamples } from './latest-samples.ts';
 import { Layout, LayoutKeeper } from './layout.ts';
 import { maintainOnce } from './maintain.ts';
@@ -25,7 +25,7 @@ import {
 } from './open-state.ts';
 import { downsample, readBuckets } from './read-buckets.ts';
 import { checkedSeries, readRaw } from './read-raw.ts';
-import { createHotTable, hotTable, migrate } from './schema.ts';
+import { migrate } from './schema.ts';
 import { Serial } from './serial.ts';
 import { Session, storeError } from './session.ts';
 import type { StoreSettings, StoreState } from './state.ts';
@@ -44,8 +44,8 @@ export interface DuckdbStoreOptions {
   readonly sealAfterMs?: number;
   /** Hot rows at which they are sealed earlier. When sealing does not keep up, append waits at three times as many. Default 5,000,000. */
   readonly sealRowsMax?: number;
-  /** Rows that are sorted at a time; also about the most a file holds. Default 2,500,000. */
-  readonly sliceRowsMax?: number;
+  /** Rows that are sorted at a time; also about what a file holds. Default 2,500,000. */
+  readonly sliceRows?: number;
   /** How long a day that is over must have been quiet before its files are merged. Default 1 hour. */
   readonly compactAfterMs?: number;
   /** Rows that are merged in one job at most; a day with more stays in several files. Default 64,000,000. */
@@ -60,6 +60,8 @@ export interface DuckdbStoreOptions {
   readonly retentionGraceMs?: number;
   /** Bytes of sealed files whose checksum is looked at in each round. Default 16 MiB. */
   readonly verifyBytesPerRound?: number;
+  /** Samples of a question that are kept between two looks at them, about 29 bytes each; more are scanned twice. Default 4,000,000. */
+  readonly keptRowsMax?: number;
   /** Size of the write-ahead log at which a round ends with a checkpoint. Default 64 MiB. */
   readonly walBytesMax?: number;
   readonly clock?: Clock;
@@ -116,7 +118,7 @@ function settingsOf(options: DuckdbStoreOptions): StoreSettings {
   return {
     sealAfterMs: options.sealAfterMs ?? 300_000,
     sealRowsMax: options.sealRowsMax ?? 5_000_000,
-    sliceRowsMax: options.sliceRowsMax ?? 2_500_000,
+    sliceRows: options.sliceRows ?? 2_500_000,
     compactAfterMs: options.compactAfterMs ?? 3_600_000,
     compactRowsMax: options.compactRowsMax ?? 64_000_000,
     rollUpAfterMs: options.rollUpAfterMs ?? 300_000,
@@ -124,6 +126,7 @@ function settingsOf(options: DuckdbStoreOptions): StoreSettings {
     retention: options.retention ?? { rawMs: 90 * DAY_MS, hourlyMs: 730 * DAY_MS, dailyMs: 1826 * DAY_MS },
     retentionGraceMs: options.retentionGraceMs ?? DAY_MS,
     verifyBytesPerRound: options.verifyBytesPerRound ?? 16 * 1024 * 1024,
+    keptRowsMax: options.keptRowsMax ?? 4_000_000,
     walBytesMax: options.walBytesMax ?? 64 * 1024 * 1024,
   };
 }
@@ -141,10 +144,7 @@ async function openState(session: Session, options: DuckdbStoreOptions): Promise
   const generations = await openGenerations(writer);
   if (generations.length === 0) {
     const id = files.reduce((most, file) => Math.max(most, file.generation), 0) + 1;
-    const createdTime = clock.nowMicros();
-    await writer.run(createHotTable(id));
-    await writer.run(`INSERT INTO generations VALUES (${id}, ${createdTime}, false)`);
-    generations.push({ id, createdTime, rowCount: 0, lateCount: 0, hours: new Set() });
+    generations.push(await createGeneration(writer, id, clock.nowMicros(), false));
   }
   const latest = new LatestSamples();
   await loadLatest(writer, generations, latest);
@@ -177,9 +177,10 @@ async function openState(session: Session, options: DuckdbStoreOptions): Promise
         { epoch: Number(epoch), next: Number(next) },
       ]),
     ),
+    compaction: null,
     nextFileId: files.reduce((most, file) => Math.max(most, file.id), 0) + 1,
     lastCheckedFile: 0,
-    appender: await HotAppender.open(writer, hotTable(generations.at(-1)!.id)),
+    appender: await HotAppender.open(writer, generations.at(-1)!),
     settings: settingsOf(options),
     logger,
     clock,

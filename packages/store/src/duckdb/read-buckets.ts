@@ -122,7 +122,16 @@ async function fetchBuckets(state: StoreState, layout: Layout, reduction: Reduct
   const plan = planBuckets(state.rollUps, reduction.seriesIds, reduction, reduction.cellMicros, reduction.days);
   const parts = [...cellParts(plan, reduction)];
   const samples = samplesOf(state, layout, plan.samples, reduction.seriesIds);
-  if (samples !== null) parts.push(bucketsOfSamples(samples, reduction.bucketSql('source_time'), reduction.exactTimes));
+  if (samples !== null) {
+    const seriesCount = state.organizations.size;
+    const rows = plan.samples.reduce(
+      (sum, span) => sum + layout.estimatedRows({ ...reduction, ...span }, seriesCount),
+      0,
+    );
+    const isKept = rows <= state.settings.keptRowsMax;
+    const times = !reduction.exactTimes ? 'none' : isKept ? 'kept' : 'scanned';
+    parts.push(bucketsOfSamples(samples, reduction.bucketSql('source_time'), times));
+  }
   if (parts.length === 0) return { rowCount: 0, columns: [], texts: new Map() };
   const columns = ['series_id', 'bucket', ...BUCKET_COLUMNS.split(', ')];
   const merged =

@@ -164,7 +164,7 @@ async function writeCells(
     const cell = (time: string): string => `(${time} // ${cellMicros}) * ${cellMicros}`;
     const buckets: string =
       finer === null
-        ? bucketsOfSamples(samples, cell('source_time'), true)
+        ? bucketsOfSamples(samples, cell('source_time'), 'scanned')
         : mergedBuckets(`SELECT series_id, ${cell('start')} AS bucket, ${BUCKET_COLUMNS} FROM ${finer} WHERE ${inJob}`);
     await connection.run(`INSERT INTO ${table} SELECT series_id, bucket, ${BUCKET_COLUMNS} FROM (${buckets})
       ORDER BY series_id, bucket`);

@@ -4,8 +4,8 @@
  * there is no number), quality, version, text.
  */
 import { join } from 'node:path';
+import { hotTable, shardsOf } from './hot-tables.ts';
 import type { Generation, SealedFile, Selection } from './layout.ts';
-import { hotTable } from './schema.ts';
 import { integer, quote } from './session.ts';
 
 export interface Sources {
@@ -16,7 +16,7 @@ export interface Sources {
 
 /** With `deduplicate` the highest version of an identity wins, of equal ones the one that came first. */
 export function samplesSql(sources: Sources, selection: Selection, deduplicate: boolean): string {
-  const parts = [...sources.generations.map((generation) => hotSql(generation, selection))];
+  const parts = sources.generations.flatMap((generation) => hotSql(generation, selection));
   // Of equal versions the first wins, so rows say in which generation they came; one scan per generation then.
   if (deduplicate) {
     for (const [generation, files] of Map.groupBy(sources.files, (file) => file.generation)) {
@@ -34,11 +34,15 @@ export function samplesSql(sources: Sources, selection: Selection, deduplicate: 
 const NOTHING = `SELECT 0 AS series_id, 0::BIGINT AS source_time, 0::BIGINT AS received_time, 0::DOUBLE AS value,
   0::UTINYINT AS quality, 0::BIGINT AS version, NULL::VARCHAR AS text, 0 AS generation, 0::BIGINT AS arrival WHERE false`;
 
-/** Rows from rowCount on were appended after the plan was made: what may repeat among them is not known to it. */
-function hotSql({ id, rowCount }: Generation, selection: Selection): string {
-  return `SELECT series_id, source_time, received_time, value, quality, version, text, ${integer(id)} AS generation,
-    rowid AS arrival FROM ${hotTable(id)} WHERE rowid < ${integer(rowCount)} AND
-    ${rangeSql('source_time', selection, integer)} AND ${seriesSql(selection)}`;
+/** Rows beyond those that are counted were appended after the plan was made: what may repeat among them is not known to it. */
+function hotSql(generation: Generation, selection: Selection): string[] {
+  const { id, shardRows, isOpen } = generation;
+  return shardsOf(generation, selection.seriesIds).map((shard) => {
+    const counted = isOpen ? `rowid < ${integer(shardRows[shard]!)} AND` : '';
+    return `SELECT series_id, source_time, received_time, value, quality, version, text, ${integer(id)} AS generation,
+      rowid AS arrival FROM ${hotTable(id, shard)} WHERE ${counted}
+      ${rangeSql('source_time', selection, integer)} AND ${seriesSql(selection)}`;
+  });
 }
 
 function sealedSql(sealedDir: string, files: readonly SealedFile[], generation: number, selection: Selection): string {
@@ -52,7 +56,7 @@ function sealedSql(sealedDir: string, files: readonly SealedFile[], generation: 
 }
 
 function timestamp(time: number): string {
-  return `make_timestamp(${integer(time)})::TIMESTAMPTZ`;
+  return `make_timestamptz(${integer(time)}::BIGINT)`;
 }
 
 function rangeSql(column: string, { from, to }: Selection, literal: (time: number) => string): string {

@@ -1,6 +1,6 @@
 /**
- * The database's tables and how an older format becomes the present one. Samples themselves stand in hot_<n> tables (made
- * and dropped as samples come and are sealed) and in Parquet files that the table `files` lists.
+ * The database's tables and how an older format becomes the present one. Samples themselves stand in hot tables
+ * (hot-tables.ts; made and dropped as samples come and are sealed) and in Parquet files that the table `files` lists.
  */
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { FieldlineError } from '@fieldline/kit';
@@ -18,7 +18,7 @@ const ROLL_UP_COLUMNS = `series_id INTEGER, start BIGINT, n BIGINT, mean DOUBLE,
   mx DOUBLE, mx_t BIGINT, first DOUBLE, first_t BIGINT, last DOUBLE, last_t BIGINT, good BIGINT, total BIGINT`;
 
 /** Each entry brings the format from its index to the next. Never change one that was released; append. */
-const MIGRATIONS: readonly (readonly string[])[] = [
+export const MIGRATIONS: readonly (readonly string[])[] = [
   [
     `CREATE TABLE positions (topic VARCHAR, partition INTEGER, epoch BIGINT, next BIGINT)`,
     `CREATE TABLE series (id INTEGER PRIMARY KEY, organization_id VARCHAR, subject_kind VARCHAR, subject_id VARCHAR,
@@ -38,6 +38,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     `CREATE TABLE latest (series_id INTEGER PRIMARY KEY, source_time BIGINT, received_time BIGINT, value DOUBLE,
        quality UTINYINT, version BIGINT, text VARCHAR)`,
   ],
+  // the hot rows of a generation stand in so many tables (hot-tables.ts)
+  ['ALTER TABLE generations ADD COLUMN shards INTEGER DEFAULT 1'],
 ];
 
 export const FORMAT_VERSION = MIGRATIONS.length;
@@ -60,14 +62,4 @@ export async function migrate(connection: DuckDBConnection): Promise<void> {
       await connection.run(`INSERT INTO format VALUES (${next + 1})`);
     });
   }
-}
-
-/** The table of a generation of hot rows. */
-export function hotTable(generation: number): string {
-  return `hot_${generation}`;
-}
-
-export function createHotTable(generation: number): string {
-  return `CREATE TABLE ${hotTable(generation)} (series_id INTEGER, source_time BIGINT, received_time BIGINT,
-    value DOUBLE, quality UTINYINT, version BIGINT, text VARCHAR)`;
 }

@@ -5,18 +5,12 @@
  */
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { MICROS_PER_DAY, type Micros } from '@fieldline/model';
+import { type HotRows, hotRowsSql, hotTables } from './hot-tables.ts';
 import { type Generation, Layout, type SealedFile, type Selection } from './layout.ts';
 import { samplesSql } from './samples-sql.ts';
-import { hotTable } from './schema.ts';
 import { integer, transaction } from './session.ts';
+import { type Portion, Slices } from './slices.ts';
 import type { StoreState } from './state.ts';
-import { writeParquet } from './write-parquet.ts';
-
-interface Portion {
-  readonly organizationId: string;
-  readonly day: number;
-  readonly rowCount: number;
-}
 
 export async function sealGeneration(state: StoreState, generation: Generation, now: Micros): Promise<void> {
   const connection = state.session.background;
@@ -32,7 +26,11 @@ export async function sealGeneration(state: StoreState, generation: Generation, 
       );
     const isShared = organizations.size > 1;
     if (isShared) await chooseSeries(connection, generation, portion.organizationId);
-    files.push(...(await writeSlices(state, samples, { ...portion, generation: generation.id, isShared, now })));
+    const slices = await Slices.begin(state, samples, { ...portion, generation: generation.id, isShared, now });
+    while (!slices.isDone) {
+      const file = await slices.writeNext();
+      if (file !== null) files.push(file);
+    }
   }
   await transaction(connection, async () => {
     await insertFiles(connection, files);
@@ -45,20 +43,20 @@ export async function sealGeneration(state: StoreState, generation: Generation, 
     generations.filter(({ id }) => id !== generation.id),
     [...before, ...files],
   );
-  state.layout.replace(next, () => dropGeneration(connection, generation.id));
+  state.layout.replace(next, () => dropGeneration(connection, generation));
 }
 
-export async function dropGeneration(connection: DuckDBConnection, id: number): Promise<void> {
+export async function dropGeneration(connection: DuckDBConnection, generation: HotRows): Promise<void> {
   await transaction(connection, async () => {
-    await connection.run(`DROP TABLE IF EXISTS ${hotTable(id)}`);
-    await connection.run(`DELETE FROM generations WHERE id = ${integer(id)}`);
+    for (const table of hotTables(generation)) await connection.run(`DROP TABLE IF EXISTS ${table}`);
+    await connection.run(`DELETE FROM generations WHERE id = ${integer(generation.id)}`);
   });
 }
 
-async function portionsOf(connection: DuckDBConnection, { id }: Generation): Promise<Portion[]> {
+async function portionsOf(connection: DuckDBConnection, generation: Generation): Promise<Portion[]> {
   const result =
     await connection.run(`SELECT coalesce(organization_id, ''), (source_time // ${MICROS_PER_DAY})::INTEGER,
-    count(*)::INTEGER FROM ${hotTable(id)} LEFT JOIN series ON series.id = series_id GROUP BY 1, 2 ORDER BY 1, 2`);
+    count(*)::INTEGER FROM (${hotRowsSql(generation, 'series_id, source_time')}) LEFT JOIN series ON series.id = series_id GROUP BY 1, 2 ORDER BY 1, 2`);
   const rows = await result.getRows();
   return rows.map(([organizationId, day, rowCount]) => ({
     organizationId: String(organizationId),
@@ -68,64 +66,17 @@ async function portionsOf(connection: DuckDBConnection, { id }: Generation): Pro
 }
 
 /** Puts the series of one organisation into the temporary table `chosen`. */
-async function chooseSeries(connection: DuckDBConnection, { id }: Generation, organizationId: string): Promise<void> {
+async function chooseSeries(
+  connection: DuckDBConnection,
+  generation: Generation,
+  organizationId: string,
+): Promise<void> {
   await connection.run('CREATE OR REPLACE TEMP TABLE chosen (id INTEGER)');
   await connection.run(
-    `INSERT INTO chosen SELECT DISTINCT series_id FROM ${hotTable(id)} LEFT JOIN series ON series.id = series_id
+    `INSERT INTO chosen SELECT DISTINCT series_id FROM (${hotRowsSql(generation, 'series_id')}) LEFT JOIN series ON series.id = series_id
      WHERE coalesce(organization_id, '') = $1`,
     [organizationId],
   );
-}
-
-export interface SliceOptions extends Portion {
-  readonly generation: number;
-  /** Other organisations are in the source too: take the series in `chosen` alone. */
-  readonly isShared: boolean;
-  readonly now: Micros;
-}
-
-/** Writes one day of one organisation, cut between series into files of bounded size, so that sorting stays in memory. */
-export async function writeSlices(
-  state: StoreState,
-  samples: (selection: Selection) => string,
-  options: SliceOptions,
-): Promise<SealedFile[]> {
-  const connection = state.session.background;
-  const selection = { seriesIds: null, from: options.day * MICROS_PER_DAY, to: (options.day + 1) * MICROS_PER_DAY };
-  const chosen = options.isShared ? 'series_id IN (SELECT id FROM chosen)' : 'true';
-  const all = `SELECT * FROM (${samples(selection)}) WHERE ${chosen}`;
-  const bounds = await sliceBounds(connection, all, Math.ceil(options.rowCount / state.settings.sliceRowsMax));
-  const files: SealedFile[] = [];
-  for (const [index, from] of bounds.entries()) {
-    const to = bounds[index + 1];
-    const slice = to === undefined ? `series_id >= ${from}` : `series_id >= ${from} AND series_id < ${to}`;
-    const id = state.nextFileId;
-    state.nextFileId += 1;
-    const target = {
-      sealedDir: state.sealedDir,
-      id,
-      generation: options.generation,
-      organizationId: options.organizationId,
-      day: options.day,
-      sealedTime: options.now,
-    };
-    const sql = bounds.length === 1 ? all : `SELECT * FROM (${all}) WHERE ${slice}`;
-    const file = await writeParquet(connection, sql, target);
-    if (file !== null) files.push(file);
-  }
-  return files;
-}
-
-/** Series ids at which slices of about equal size begin. */
-async function sliceBounds(connection: DuckDBConnection, samples: string, count: number): Promise<string[]> {
-  const least = String(-(2 ** 31));
-  if (count <= 1) return [least];
-  const shares = Array.from({ length: count - 1 }, (_, index) => (index + 1) / count);
-  const rows = await (
-    await connection.run(`SELECT unnest(list_sort(list_distinct(quantile_disc(series_id, [${shares.join(', ')}]))))
-      FROM (${samples})`)
-  ).getRows();
-  return [least, ...rows.map(([id]) => integer(Number(id)))];
 }
 
 export async function insertFiles(connection: DuckDBConnection, files: readonly SealedFile[]): Promise<void> {
@@ -149,11 +100,12 @@ export async function insertFiles(connection: DuckDBConnection, files: readonly 
 }
 
 /** The newest sample of each series outlives the hot rows, so that a start need not look into files. */
-async function keepLatest(connection: DuckDBConnection, { id }: Generation): Promise<void> {
+async function keepLatest(connection: DuckDBConnection, generation: Generation): Promise<void> {
+  const rows = hotRowsSql(generation, '*');
   await connection.run(`INSERT INTO latest
     SELECT series_id, source_time, received_time, value, quality, version, text FROM (
-      SELECT *, rowid AS arrival FROM ${hotTable(id)}
-      JOIN (SELECT series_id, max(source_time) AS source_time FROM ${hotTable(id)} GROUP BY 1) USING (series_id, source_time))
+      SELECT * FROM (${rows})
+      JOIN (SELECT series_id, max(source_time) AS source_time FROM (${rows}) GROUP BY 1) USING (series_id, source_time))
     QUALIFY row_number() OVER (PARTITION BY series_id ORDER BY version DESC, arrival) = 1
     ON CONFLICT DO UPDATE SET source_time = excluded.source_time, received_time = excluded.received_time,
       value = excluded.value, quality = excluded.quality, version = excluded.version, text = excluded.text

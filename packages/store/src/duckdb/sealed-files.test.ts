@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { batchOf, type TestRow } from '../test-batch.ts';
 import { type DuckdbStore, openDuckdbStore } from './open-store.ts';
+import { FORMAT_VERSION, MIGRATIONS } from './schema.ts';
 import { Session } from './session.ts';
 
 const START = Date.UTC(2026, 0, 10) * 1000;
@@ -203,9 +204,31 @@ test('a newer format is refused', async () => {
   database.closeSync();
   await expect(openDuckdbStore({ dir })).rejects.toMatchObject({ code: 'FORMAT_TOO_NEW' });
   const again = await DuckDBInstance.create(join(dir, 'store.duckdb'));
-  await (await again.connect()).run('UPDATE format SET version = 1');
+  await (await again.connect()).run(`UPDATE format SET version = ${FORMAT_VERSION}`);
   again.closeSync();
   await openStore();
+});
+
+test('an older format is migrated with its hot rows', async () => {
+  await store.close();
+  await unlink(join(dir, 'store.duckdb'));
+  const database = await DuckDBInstance.create(join(dir, 'store.duckdb'));
+  const connection = await database.connect();
+  await connection.run('CREATE TABLE format (version INTEGER)');
+  await connection.run('INSERT INTO format VALUES (1)');
+  for (const statement of MIGRATIONS[0]!) await connection.run(statement);
+  await connection.run(`CREATE TABLE hot_1 (series_id INTEGER, source_time BIGINT, received_time BIGINT, value DOUBLE,
+    quality UTINYINT, version BIGINT, text VARCHAR)`);
+  await connection.run('INSERT INTO generations VALUES (1, 0, false)');
+  await connection.run(`INSERT INTO hot_1 VALUES (1, ${START}, ${START}, 7, 192, 1, NULL)`);
+  connection.closeSync();
+  database.closeSync();
+  await openStore();
+  await append([{ sourceTime: START + MICROS_PER_SECOND, value: 8 }]);
+  expect(await store.readRaw(ALL)).toMatchObject([{ value: Float64Array.of(7, 8) }]);
+  await store.maintain(LATER);
+  expect(await store.readRaw(ALL)).toMatchObject([{ value: Float64Array.of(7, 8) }]);
+  expect(await store.statistics()).toMatchObject({ hotRows: 0, sealedRows: 2 });
 });
 
 test('no statement reaches a file outside the sealed folder, or lifts that', async () => {

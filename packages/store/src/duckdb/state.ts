@@ -5,7 +5,8 @@
 import type { Clock, Logger } from '@fieldline/kit';
 import type { RetentionSettings } from '../store.ts';
 import type { Cells } from './cells.ts';
-import type { HotAppender } from './chunks.ts';
+import type { CompactionProgress } from './compact.ts';
+import type { HotAppender } from './hot-appender.ts';
 import type { LatestSamples } from './latest-samples.ts';
 import type { LayoutKeeper } from './layout.ts';
 import type { RollUpProgress } from './roll-up.ts';
@@ -28,6 +29,8 @@ export interface StoreState {
   /** Organisations whose series table is newer than the file beside their samples. */
   readonly seriesChanged: Set<string>;
   readonly positions: Map<string, { epoch: number; next: number }>;
+  /** The merging of files under way. */
+  compaction: CompactionProgress | null;
   nextFileId: number;
   /** Where the round through all files, checking their sums, has come. */
   lastCheckedFile: number;
@@ -42,7 +45,7 @@ export interface StoreState {
 export interface StoreSettings {
   readonly sealAfterMs: number;
   readonly sealRowsMax: number;
-  readonly sliceRowsMax: number;
+  readonly sliceRows: number;
   readonly compactAfterMs: number;
   readonly compactRowsMax: number;
   readonly rollUpAfterMs: number;
@@ -50,6 +53,7 @@ export interface StoreSettings {
   readonly retention: RetentionSettings;
   readonly retentionGraceMs: number;
   readonly verifyBytesPerRound: number;
+  readonly keptRowsMax: number;
   readonly walBytesMax: number;
 }
 
