@@ -443,6 +443,10 @@ export function catalogConformance(name: string, open: () => Promise<TestDatabas
         const changed = await scoped.series.update(made!.id, changes);
         expect(changed).toEqual({ ...made, ...changes });
         await refused('BAD_REQUEST', () => scoped.series.update(made!.id, { minimum: 300 }), 'minimum');
+        const apart = { sourceUnit: '[degF]', unit: 'bar', scale: 1, offset: 0 };
+        await refused('BAD_REQUEST', () => scoped.series.update(made!.id, apart), 'sourceUnit');
+        await scoped.series.update(made!.id, { ...apart, scale: 0.5 });
+        await scoped.series.update(made!.id, changes);
         await refused('BAD_REQUEST', () => scoped.series.update(made!.id, { scale: 0 }), 'scale');
         await refused('BAD_REQUEST', () => scoped.series.update(made!.id, { offset: Number.NaN }), 'offset');
         expect(await scoped.series.get(made!.id)).toEqual(changed);

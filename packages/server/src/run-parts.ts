@@ -51,8 +51,11 @@ export class RunningParts<Context> {
   /** Starts all; where one cannot, those that run are stopped again and the error is thrown with the part's name. */
   async start(): Promise<void> {
     for (const service of this.#services) {
+      const started = performance.now();
       try {
         await service.start();
+        const durationMs = Math.round(performance.now() - started);
+        this.#logger.debug({ part: service.name, durationMs }, 'part started');
       } catch (error) {
         await this.stop();
         if (error instanceof FieldlineError) throw error;

@@ -1,6 +1,6 @@
 /** The series that a scope sees. They are made by the feed (system-series.ts), never by a tenant. */
 import type { SeriesDefinition } from '@fieldline/model';
-import { isId } from '@fieldline/model';
+import { isId, isKnownUnit, linearConversion } from '@fieldline/model';
 import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 import type { Scope, SeriesCatalog } from '../catalog.ts';
 import type { Database } from '../database/database.ts';
@@ -72,7 +72,9 @@ export function seriesCatalog(database: Database, scope: Scope): SeriesCatalog {
       return database.transaction(scope, async (queries) => {
         const [before] = await queries.select(definition).from(series).where(eq(series.id, id)).for('update');
         if (before === undefined) return notFound('series', id);
-        checkBounds({ ...before, ...columns });
+        const after = { ...before, ...columns };
+        checkBounds(after);
+        checkConversion(after);
         const change = { ...columns, updatedAt: sql`now()` };
         const [row] = await queries.update(series).set(change).where(eq(series.id, id)).returning(definition);
         return row!;
@@ -108,4 +110,11 @@ function columnsOf(changes: SeriesChanges) {
 
 function checkBounds({ minimum, maximum }: Pick<SeriesDefinition, 'minimum' | 'maximum'>): void {
   if (minimum !== null && maximum !== null && minimum > maximum) refuse('minimum', 'must not be above maximum');
+}
+
+/** Units of different quantities need a scale or an offset that makes one of the other (a current loop's mA into bar). */
+function checkConversion({ unit, sourceUnit, scale, offset }: Pick<SeriesDefinition, 'unit' | 'sourceUnit' | 'scale' | 'offset'>): void {
+  if (scale !== 1 || offset !== 0 || !isKnownUnit(unit) || !isKnownUnit(sourceUnit)) return;
+  if (linearConversion(sourceUnit, unit) !== null) return;
+  refuse('sourceUnit', `"${sourceUnit}" cannot be converted to "${unit}"; set scale and offset, or another unit`);
 }
