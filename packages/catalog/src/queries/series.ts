@@ -113,7 +113,12 @@ function checkBounds({ minimum, maximum }: Pick<SeriesDefinition, 'minimum' | 'm
 }
 
 /** Units of different quantities need a scale or an offset that makes one of the other (a current loop's mA into bar). */
-function checkConversion({ unit, sourceUnit, scale, offset }: Pick<SeriesDefinition, 'unit' | 'sourceUnit' | 'scale' | 'offset'>): void {
+function checkConversion({
+  unit,
+  sourceUnit,
+  scale,
+  offset,
+}: Pick<SeriesDefinition, 'unit' | 'sourceUnit' | 'scale' | 'offset'>): void {
   if (scale !== 1 || offset !== 0 || !isKnownUnit(unit) || !isKnownUnit(sourceUnit)) return;
   if (linearConversion(sourceUnit, unit) !== null) return;
   refuse('sourceUnit', `"${sourceUnit}" cannot be converted to "${unit}"; set scale and offset, or another unit`);
