@@ -12,6 +12,7 @@ import { insertFiles } from './seal.ts';
 import { integer, transaction } from './session.ts';
 import { Slices } from './slices.ts';
 import { organizationOf, type StoreState } from './state.ts';
+import { requireSound } from './verify-files.ts';
 
 /** Files of about the same size that are merged into one of the next size. */
 const FAN_IN = 8;
@@ -55,6 +56,7 @@ export async function compactOnce(state: StoreState, now: Micros): Promise<boole
 async function beginJob(state: StoreState, now: Micros): Promise<CompactionProgress | null> {
   const job = chooseJob(state, now);
   if (job === null) return null;
+  await requireSound(state, job.files);
   const { organizationId, day } = job.files[0]!;
   const rowCount = job.files.reduce((sum, file) => sum + file.rowCount, 0);
   const slices = await Slices.begin(

@@ -70,6 +70,7 @@ async function checkSomeFiles(state: StoreState): Promise<void> {
     state.lastCheckedFile = file.id;
     const damage = await damageOf(state.sealedDir, file);
     if (damage !== null) await markDamaged(state, file, damage);
+    else state.sound.add(file);
   }
 }
 

@@ -14,6 +14,7 @@ import { type HotRows, hotRowsSql, hotTables } from './hot-tables.ts';
 import type { LatestSamples } from './latest-samples.ts';
 import type { Generation, SealedFile } from './layout.ts';
 import { dropGeneration } from './seal.ts';
+import { REMEDY } from './verify-files.ts';
 
 const SERIES_FILE = 'series.parquet';
 
@@ -82,10 +83,10 @@ export async function openFiles(connection: DuckDBConnection, sealedDir: string)
 
 async function presence(path: string, byteLength: number): Promise<string | null> {
   const found = await stat(path).catch(() => null);
-  if (found === null) return `sealed file ${path} is missing; restore it from a backup and start again`;
+  if (found === null) return `sealed file ${path} is missing; ${REMEDY}`;
   return found.size === byteLength
     ? null
-    : `sealed file ${path} has ${found.size} bytes instead of ${byteLength}; restore it`;
+    : `sealed file ${path} has ${found.size} bytes instead of ${byteLength}; ${REMEDY}`;
 }
 
 /** A database that has never been written to cannot have sealed anything: files beside it belong to one that was lost. */

@@ -179,6 +179,7 @@ async function openState(session: Session, options: DuckdbStoreOptions): Promise
     ),
     compaction: null,
     nextFileId: files.reduce((most, file) => Math.max(most, file.id), 0) + 1,
+    sound: new WeakSet(),
     lastCheckedFile: 0,
     appender: await HotAppender.open(writer, generations.at(-1)!),
     settings: settingsOf(options),

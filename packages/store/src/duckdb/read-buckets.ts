@@ -15,6 +15,7 @@ import { checkedSeries, daySteps, selectionSql } from './read-raw.ts';
 import { seriesSql } from './samples-sql.ts';
 import { integer } from './session.ts';
 import type { StoreState } from './state.ts';
+import { requireSound } from './verify-files.ts';
 
 /** Spans of samples that are scanned each by itself; with more, one scan over all of them is cheaper. */
 const SPANS_APART_MAX = 16;
@@ -121,6 +122,8 @@ function bucketSteps(state: StoreState, layout: Layout, query: BucketQuery, widt
 async function fetchBuckets(state: StoreState, layout: Layout, reduction: Reduction): Promise<Table> {
   const plan = planBuckets(state.rollUps, reduction.seriesIds, reduction, reduction.cellMicros, reduction.days);
   const parts = [...cellParts(plan, reduction)];
+  for (const span of plan.samples)
+    await requireSound(state, layout.filesOf({ ...span, seriesIds: reduction.seriesIds }));
   const samples = samplesOf(state, layout, plan.samples, reduction.seriesIds);
   if (samples !== null) {
     const seriesCount = state.organizations.size;

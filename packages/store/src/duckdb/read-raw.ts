@@ -11,6 +11,7 @@ import { guardedRead } from './guarded-read.ts';
 import type { Layout, Selection } from './layout.ts';
 import { samplesSql } from './samples-sql.ts';
 import type { StoreState } from './state.ts';
+import { requireSound } from './verify-files.ts';
 
 export const SERIES_PER_QUERY_MAX = 10_000;
 
@@ -81,13 +82,14 @@ export function selectionSql(state: StoreState, layout: Layout, selection: Selec
   return samplesSql(sources, selection, state.late.touches(selection.seriesIds, selection.from, selection.to));
 }
 
-function fetchStep(
+async function fetchStep(
   state: StoreState,
   layout: Layout,
   selection: Selection,
   limit: number,
   descending: boolean,
 ): Promise<Table> {
+  await requireSound(state, layout.filesOf(selection));
   const samples = selectionSql(state, layout, selection);
   const direction = descending ? 'DESC' : 'ASC';
   const bounded =

@@ -13,6 +13,7 @@ import { ROLL_UP_LEVELS } from './schema.ts';
 import { keepStaleCells } from './seal.ts';
 import { integer, transaction } from './session.ts';
 import type { StoreState } from './state.ts';
+import { requireSound } from './verify-files.ts';
 
 /** Stale series that are computed anew one by one; with more the whole hours are. */
 const SERIES_PER_JOB_MAX = 2000;
@@ -157,6 +158,7 @@ async function writeCells(
   const to = (hours.at(-1)! + 1) * MICROS_PER_HOUR;
   const inHours = (time: string): string => `(${time} // ${MICROS_PER_HOUR}) IN (${hours.map(integer).join(', ')})`;
   const inJob = `start >= ${from} AND start < ${to} AND ${inHours('start')} AND ${seriesSql({ seriesIds })} AND ${slice}`;
+  await requireSound(state, layout.filesOf({ seriesIds, from, to }));
   const samples = `SELECT * FROM (${selectionSql(state, layout, { seriesIds, from, to })}) WHERE ${inHours('source_time')} AND ${slice}`;
   let finer: string | null = null;
   for (const { table, cellMicros } of ROLL_UP_LEVELS.slice(0, 3)) {

@@ -1,4 +1,4 @@
-import { mkdtemp, open, readdir, rm, unlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
@@ -144,6 +144,33 @@ test('a changed byte is found by verify(), and by background work', async () => 
   await file.close();
   expect(await store.verify()).toEqual([]);
   expect([...(await store.readRaw(ALL))[0]!.value]).toEqual([1]);
+});
+
+test('a changed byte is never answered from, whatever it would decode to', async () => {
+  await append(Array.from({ length: 50 }, (_, index) => ({ sourceTime: START + index, value: index })));
+  await store.maintain(LATER);
+  await store.close();
+  const [path] = await sealedFiles();
+  const full = join(dir, 'sealed', path!);
+  const whole = await readFile(full);
+  for (const ask of [
+    () => store.readRaw(ALL),
+    () => store.readBuckets({ ...ALL, resolution: '1m' }),
+    () => store.downsample({ ...ALL, points: 10 }),
+  ]) {
+    for (let at = 5; at < whole.length; at += Math.ceil(whole.length / 6)) {
+      const changed = Buffer.from(whole);
+      changed[at]! ^= 1 << (at % 8);
+      await writeFile(full, changed);
+      await openStore();
+      await expect(ask(), `byte ${at}`).rejects.toMatchObject({ code: 'STORE_DAMAGED' });
+      await expect(ask(), `byte ${at}`).resolves.toMatchObject([{ seriesId: 1 }]);
+      await writeFile(full, whole);
+      expect(await store.verify()).toEqual([]);
+      await store.close();
+    }
+  }
+  await openStore();
 });
 
 test('what an interrupted seal left is removed at the start', async () => {

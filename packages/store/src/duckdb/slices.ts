@@ -76,6 +76,7 @@ export class Slices {
       sealedTime: now,
     });
     this.#next += 1;
+    if (file !== null) this.#state.sound.add(file);
     return file;
   }
 }

@@ -8,7 +8,7 @@ import type { Cells } from './cells.ts';
 import type { CompactionProgress } from './compact.ts';
 import type { HotAppender } from './hot-appender.ts';
 import type { LatestSamples } from './latest-samples.ts';
-import type { LayoutKeeper } from './layout.ts';
+import type { LayoutKeeper, SealedFile } from './layout.ts';
 import type { RollUpProgress } from './roll-up.ts';
 import type { Serial } from './serial.ts';
 import type { Session } from './session.ts';
@@ -32,6 +32,8 @@ export interface StoreState {
   /** The merging of files under way. */
   compaction: CompactionProgress | null;
   nextFileId: number;
+  /** Files whose checksum was right since this start: written by it, or read in whole. */
+  readonly sound: WeakSet<SealedFile>;
   /** Where the round through all files, checking their sums, has come. */
   lastCheckedFile: number;
   /** Appends to the open generation's table. */

@@ -3,9 +3,13 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { messageOf } from '@fieldline/kit';
+import { FieldlineError, messageOf } from '@fieldline/kit';
 import { Layout, type SealedFile } from './layout.ts';
 import type { StoreState } from './state.ts';
+
+/** What to do about a damaged file. */
+export const REMEDY =
+  'restore it from a backup, or stop the server and let `fieldline doctor --repair` take its samples from the log';
 
 /** CRC-32 of a file, read in pieces. */
 export async function fileCrc32(path: string): Promise<number> {
@@ -20,13 +24,30 @@ export async function damageOf(sealedDir: string, file: SealedFile): Promise<str
   const what = `sealed file ${path}`;
   try {
     const { size } = await stat(path);
-    if (size !== file.byteLength)
-      return `${what} has ${size} bytes instead of ${file.byteLength}; restore it from a backup`;
+    if (size !== file.byteLength) return `${what} has ${size} bytes instead of ${file.byteLength}; ${REMEDY}`;
     if ((await fileCrc32(path)) !== file.crc32)
-      return `${what} has another checksum than when it was written; restore it`;
+      return `${what} has another checksum than when it was written; ${REMEDY}`;
     return null;
   } catch (error) {
-    return `${what} cannot be read (${messageOf(error)}); restore it from a backup`;
+    return `${what} cannot be read (${messageOf(error)}); ${REMEDY}`;
+  }
+}
+
+/**
+ * Before files are read for the first time since the start: a changed byte may still decode, to another value. Throws
+ * STORE_DAMAGED with the file's name, once; from then on the file is left out.
+ */
+export async function requireSound(state: StoreState, files: readonly SealedFile[]): Promise<void> {
+  for (const file of files) {
+    if (state.sound.has(file)) continue;
+    const damage = await damageOf(state.sealedDir, file);
+    if (damage === null) {
+      state.sound.add(file);
+      continue;
+    }
+    // Compaction or retention may have taken it away meanwhile; who holds an older layout asks again.
+    if (state.layout.current.files.includes(file)) await markDamaged(state, file, damage);
+    throw new FieldlineError('STORE_DAMAGED', damage, { details: { path: file.path } });
   }
 }
 
