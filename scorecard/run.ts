@@ -5,10 +5,11 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '@fieldline/kit';
 import type { Form, Outcome, ScorecardLine } from './line.ts';
+import { mqtt5Suite, mqtt311Suite } from './paho.ts';
 import { processKill } from './process-kill.ts';
 
 /** In the order of their numbers. */
-const LINES: readonly ScorecardLine[] = [processKill];
+const LINES: readonly ScorecardLine[] = [mqtt5Suite, mqtt311Suite, processKill];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
