@@ -2,7 +2,7 @@
 import type { Api } from '@fieldline/api';
 import type { Catalog } from '@fieldline/catalog';
 import { createLogger, type Health, type Logger, Metrics, type Remote, type Service } from '@fieldline/kit';
-import type { LogReader, SharedLog } from '@fieldline/log';
+import type { LogReader, PartitionBounds, SharedLog } from '@fieldline/log';
 import { DirectoryCache, type DirectorySnapshot } from '@fieldline/model';
 import type { Config } from './config/schema.ts';
 import type { EventWriter } from './connection-events.ts';
@@ -37,6 +37,9 @@ export class Installation {
   sharedLog!: SharedLog;
   logHost!: Remote<LogHost>;
   logReader!: LogReader;
+  /** The partitions of telemetry.raw as the start found them. */
+  logOpenedAt!: readonly PartitionBounds[];
+  /** null until the store is open. */
   pipelineThread: Thread<PipelineHost> | null = null;
   liveBus!: MemoryLiveBus;
   lastSeen!: LastSeen;

@@ -8,13 +8,20 @@ export class MemoryLiveBus implements LiveBus {
   readonly #statuses = new Set<(update: DeviceStatusUpdate) => void>();
   readonly #events = new Set<(event: DomainEvent) => void>();
   readonly #onInterest: (interest: LiveInterest) => void;
+  #interest: LiveInterest = { devices: [], sites: [], organizations: [] };
 
   constructor(onInterest: (interest: LiveInterest) => void) {
     this.#onInterest = onInterest;
   }
 
   setInterest(interest: LiveInterest): void {
+    this.#interest = interest;
     this.#onInterest(interest);
+  }
+
+  /** What was last asked for. */
+  get interest(): LiveInterest {
+    return this.#interest;
   }
 
   onFrame(listener: (frame: LiveFrame) => void): () => void {

@@ -28,6 +28,25 @@ test('a part starts after its needs and stops before them', async () => {
   expect(log).toEqual(['+log', '+store', '+api', '-api', '-store', '-log']);
 });
 
+test('parts that do not need each other start side by side', async () => {
+  const log: string[] = [];
+  const opened = Promise.withResolvers<void>();
+  const store = { ...part('store', ['folder'], log), start: () => opened.promise };
+  const broker = { ...part('broker', ['folder'], log), start: async () => opened.resolve() };
+  const parts = new RunningParts([part('folder', [], log), store, broker], null, silentLogger);
+  await parts.start();
+  expect(parts.health().every((health) => health.ready)).toBe(true);
+});
+
+test('where one cannot start, what still waits for its needs does not begin', async () => {
+  const log: string[] = [];
+  const failing = { ...part('log', [], log), start: () => Promise.reject(new Error('no room')) };
+  const slow = { ...part('store', [], log), start: () => new Promise<void>((resolve) => setImmediate(resolve)) };
+  const parts = new RunningParts([failing, slow, part('api', ['store'], log)], null, silentLogger);
+  await expect(parts.start()).rejects.toThrow('log did not start: no room');
+  expect(log).toEqual(['-store', '-log']);
+});
+
 test('where one cannot start, it is cleaned up, those that run are stopped, and the part is named', async () => {
   const log: string[] = [];
   const parts = new RunningParts(

@@ -1,4 +1,7 @@
-/** Starts parts in the order of their needs and stops them backwards. In: the table of roles.ts; out: a running whole. */
+/**
+ * Starts parts as soon as their needs run, side by side where they do not need each other, and stops them one after the other,
+ * backwards. In: the table of roles.ts; out: a running whole.
+ */
 import { FieldlineError, type Health, type Logger, messageOf, Service } from '@fieldline/kit';
 
 export interface Part<Context> {
@@ -32,13 +35,16 @@ export function inOrderOfNeeds<Context>(parts: readonly Part<Context>[]): Part<C
 export class RunningParts<Context> {
   readonly #context: Context;
   readonly #logger: Logger;
+  readonly #parts: readonly Part<Context>[];
   readonly #services: readonly Service[];
+  #startedMs = 0;
   #stopping: string | null = null;
 
   constructor(parts: readonly Part<Context>[], context: Context, logger: Logger) {
     this.#context = context;
     this.#logger = logger;
-    this.#services = inOrderOfNeeds(parts).map(
+    this.#parts = inOrderOfNeeds(parts);
+    this.#services = this.#parts.map(
       (part) =>
         new Service(part.name, {
           start: () => part.start(context),
@@ -50,18 +56,36 @@ export class RunningParts<Context> {
 
   /** Starts all; where one cannot, those that run are stopped again and the error is thrown with the part's name. */
   async start(): Promise<void> {
-    for (const service of this.#services) {
-      const started = performance.now();
-      try {
-        await service.start();
-        const durationMs = Math.round(performance.now() - started);
-        this.#logger.debug({ part: service.name, durationMs }, 'part started');
-      } catch (error) {
-        await this.stop();
-        if (error instanceof FieldlineError) throw error;
-        throw new FieldlineError('INTERNAL', `${service.name} did not start: ${messageOf(error)}`, { cause: error });
-      }
+    this.#startedMs = performance.now();
+    const running = new Map<string, Promise<void>>();
+    for (const [index, { name, needs }] of this.#parts.entries()) {
+      const start = Promise.all(needs.map((need) => running.get(need))).then(() =>
+        this.#startOne(this.#services[index]!),
+      );
+      running.set(name, start);
     }
+    try {
+      await Promise.all(running.values());
+    } catch (error) {
+      await this.stop();
+      await Promise.allSettled(running.values());
+      throw error;
+    }
+  }
+
+  async #startOne(service: Service): Promise<void> {
+    // Another part could not start: what has not begun does not begin.
+    if (this.#stopping !== null) return;
+    const started = performance.now();
+    try {
+      await service.start();
+    } catch (error) {
+      if (error instanceof FieldlineError) throw error;
+      throw new FieldlineError('INTERNAL', `${service.name} did not start: ${messageOf(error)}`, { cause: error });
+    }
+    const durationMs = Math.round(performance.now() - started);
+    const sinceStartMs = Math.round(performance.now() - this.#startedMs);
+    this.#logger.debug({ part: service.name, durationMs, sinceStartMs }, 'part started');
   }
 
   /** Stops what runs, last first. A part that fails to stop is told and does not keep the others from it. */

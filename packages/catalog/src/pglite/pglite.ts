@@ -206,7 +206,20 @@ export class PgliteDatabase implements Database {
   }
 }
 
-/** Makes the database where there is none, in a child process; refuses one of another PostgreSQL version. */
+/**
+ * Makes the database where there is none, in a child process; refuses one of another PostgreSQL version. openPglite() does it
+ * too; called before, other parts that start beside the catalog find it whole.
+ */
+export async function preparePgliteFolder(dataDir: string): Promise<void> {
+  mkdirSync(dirname(dataDir), { recursive: true });
+  const unlock = lockFolder(dataDir);
+  try {
+    await prepareFolder(dataDir);
+  } finally {
+    unlock();
+  }
+}
+
 async function prepareFolder(dataDir: string): Promise<void> {
   const versionFile = join(dataDir, 'PG_VERSION');
   if (existsSync(versionFile)) {

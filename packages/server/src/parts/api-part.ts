@@ -5,6 +5,7 @@ import { FieldlineError, messageOf, systemClock } from '@fieldline/kit';
 import { createDeadLetterAccess } from '../dead-letter-access.ts';
 import type { Installation } from '../installation.ts';
 import { UI_DIST } from '../ui-build.ts';
+import { pipelineOf } from './pipeline-part.ts';
 
 export async function startApi(of: Installation): Promise<void> {
   of.api = await createApi(apiDependencies(of));
@@ -28,19 +29,18 @@ export async function stopApi(of: Installation): Promise<void> {
 }
 
 function apiDependencies(of: Installation): ApiDependencies {
-  const pipeline = of.pipelineThread!.host;
   return {
     catalog: of.catalog,
     telemetry: {
-      readRaw: (query) => pipeline.readRaw(query),
-      readBuckets: (query) => pipeline.readBuckets(query),
-      downsample: (query) => pipeline.downsample(query),
-      latest: (seriesIds) => pipeline.latest(seriesIds),
+      readRaw: async (query) => pipelineOf(of).readRaw(query),
+      readBuckets: async (query) => pipelineOf(of).readBuckets(query),
+      downsample: async (query) => pipelineOf(of).downsample(query),
+      latest: async (seriesIds) => pipelineOf(of).latest(seriesIds),
     },
     directory: of.directory,
     directorySettled: async () => of.directoryReached.until(await of.catalog.system.directory.version()),
     ingest: (batch) => of.logHost.append('telemetry.raw', batch),
-    storedPositions: () => pipeline.storedPositions(),
+    storedPositions: async () => pipelineOf(of).storedPositions(),
     deadLetters: createDeadLetterAccess(of),
     liveBus: of.liveBus,
     deviceStatus: (deviceId) => {
@@ -54,7 +54,7 @@ function apiDependencies(of: Installation): ApiDependencies {
     metricsSnapshots: async () => [
       await of.metrics.snapshot(),
       await of.brokerThread.host.metrics(),
-      await pipeline.metrics(),
+      (await of.pipelineThread?.host.metrics()) ?? [],
     ],
     mqttAddress: () => ({
       host: of.mqtt.tcp !== null && isWildcard(of.mqtt.tcp.host) ? null : (of.mqtt.tcp?.host ?? null),
@@ -80,7 +80,7 @@ function apiDependencies(of: Installation): ApiDependencies {
 }
 
 async function pipelineReport(of: Installation): Promise<PipelineReport> {
-  const report = await of.pipelineThread!.host.report();
+  const report = await pipelineOf(of).report();
   const topics = ['telemetry.raw', 'events', 'dead-letters'] as const;
   const log = await Promise.all(
     topics.map(async (topic) => {

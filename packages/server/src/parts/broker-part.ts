@@ -1,8 +1,9 @@
-/** The part `broker`: the broker's listeners, opened last and closed first, so that what comes in always has somewhere to go. */
+/** The part `broker`: who may connect, and the listeners, closed first of all, so that what comes in always has somewhere to go: the log. */
 import { FieldlineError, messageOf } from '@fieldline/kit';
 import type { Installation } from '../installation.ts';
 
 export async function startListeners(of: Installation): Promise<void> {
+  await followDirectory(of);
   try {
     of.mqtt = await of.brokerThread.host.listen();
   } catch (error) {
@@ -14,4 +15,18 @@ export async function startListeners(of: Installation): Promise<void> {
 
 export async function stopListeners(of: Installation): Promise<void> {
   await of.brokerThread?.host.closeListeners();
+}
+
+/** The broker knows devices and mappings, not series: those come by the thousand and would empty its routes for nothing. */
+async function followDirectory(of: Installation): Promise<void> {
+  const { host } = of.brokerThread;
+  await host.loadDirectory({ ...of.directorySnapshot, series: [] });
+  of.directoryReached.note('broker', of.directorySnapshot.version);
+  of.endings.push(
+    of.catalog.system.directory.watch(of.directorySnapshot.version, (changes) => {
+      const concerning = changes.filter(({ kind }) => kind !== 'series');
+      const applied = concerning.length > 0 ? host.applyDirectory(concerning) : Promise.resolve();
+      of.directoryReached.noteWhen(applied, 'broker', changes.at(-1)!.version);
+    }),
+  );
 }

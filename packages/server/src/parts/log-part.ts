@@ -12,23 +12,15 @@ export async function startLog(of: Installation): Promise<void> {
   const thread = await startThread<BrokerHost>({
     name: 'broker',
     file: './broker-thread.ts',
-    data: { config: of.config, directory: { ...of.directorySnapshot, series: [] } } satisfies BrokerThreadData,
+    data: { config: of.config } satisfies BrokerThreadData,
     youngGenerationMb: 48,
     onFailure: (error) => of.onFailure('log', error),
   });
   of.brokerThread = thread;
-  of.directoryReached.note('broker', of.directorySnapshot.version);
-  of.endings.push(
-    of.catalog.system.directory.watch(of.directorySnapshot.version, (changes) => {
-      // The broker knows devices and mappings, not series: those come by the thousand and would empty its routes for nothing.
-      const concerning = changes.filter(({ kind }) => kind !== 'series');
-      const applied = concerning.length > 0 ? thread.host.applyDirectory(concerning) : Promise.resolve();
-      of.directoryReached.noteWhen(applied, 'broker', changes.at(-1)!.version);
-    }),
-  );
   of.sharedLog = thread.handover as SharedLog;
   of.logHost = remote<LogHost>(portToLog(of));
   of.logReader = openEmbeddedLogReader({ shared: of.sharedLog, logger: of.logger });
+  of.logOpenedAt = await of.logReader.bounds('telemetry.raw');
   thread.worker.on('message', (message: ConnectionMessage) => {
     if (message?.type === 'connection') onConnection(of, message);
   });

@@ -1,6 +1,6 @@
 /**
  * The broker's thread: MQTT sockets and sessions, and the log's only writer, side by side, so that the way from a socket to
- * the disk crosses no thread. In: the configuration and a directory snapshot; out: connection messages, the log by RPC.
+ * the disk crosses no thread. In: the configuration, then the directory; out: connection messages, the log by RPC.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,10 +19,10 @@ const ADMINISTRATIVE_ACTION = 0x98;
 const REFUSALS_APART_MICROS = 10 * MICROS_PER_SECOND;
 
 const port = parentPort!;
-const { config, directory: snapshot } = workerData as BrokerThreadData;
+const { config } = workerData as BrokerThreadData;
 const logger = createLogger('broker', config.logLevel);
 const metrics = new Metrics();
-const directory = new DirectoryCache(snapshot);
+const directory = new DirectoryCache();
 const refusedAt = new Map<string, number>();
 
 const log = await openEmbeddedLog({
@@ -148,6 +148,7 @@ function brokerHost(of: Broker): BrokerHost {
       };
     },
     closeListeners: () => of.stop(),
+    loadDirectory: (snapshot) => directory.load(snapshot),
     applyDirectory: (changes) => {
       for (const change of changes) {
         const ending = endingOf(change);

@@ -44,7 +44,9 @@ export interface LogHost {
 }
 
 export interface BrokerHost extends ThreadHost {
-  /** Opens the listeners. Not before the pipeline reads: what comes in should have somewhere to go. */
+  /** Who may connect, and where their topics go. Before listen(). */
+  loadDirectory(snapshot: DirectorySnapshot): void;
+  /** Opens the listeners. */
   listen(): Promise<BrokerAddresses>;
   /** Closes the listeners and all sessions; the log stays open for the others. */
   closeListeners(): Promise<void>;
@@ -59,7 +61,6 @@ export interface BrokerAddresses {
 
 export interface BrokerThreadData {
   readonly config: Config;
-  readonly directory: DirectorySnapshot;
 }
 
 export interface ConnectionMessage {
@@ -78,8 +79,10 @@ export interface CatalogGate {
 }
 
 export interface PipelineHost extends ThreadHost {
-  /** Begins to read the log. */
-  run(): Promise<void>;
+  /** Begins to read the log. The ports have come in a ConnectMessage before. */
+  run(start: PipelineStart): Promise<void>;
+  /** Stores what has been read and reads no more; the store still answers. */
+  stopReading(): Promise<void>;
   applyDirectory(changes: readonly DirectoryChange[]): void;
   setLiveInterest(interest: LiveInterest): void;
   readRaw(query: RawQuery): Promise<SampleColumns[]>;
@@ -93,9 +96,19 @@ export interface PipelineHost extends ThreadHost {
 
 export interface PipelineThreadData {
   readonly config: Config;
+}
+
+/** What the pipeline needs beside the store, which is opened before. */
+export interface PipelineStart {
   readonly directory: DirectorySnapshot;
   /** What the log's writer shares with readers in other threads. */
   readonly log: unknown;
+  /** The partitions of telemetry.raw as they were found, before anything new was appended. */
+  readonly openedAt: readonly PartitionBounds[];
+}
+
+export interface ConnectMessage {
+  readonly type: 'connect';
   /** To the log's writer (LogHost) and to the catalog (CatalogGate). */
   readonly logPort: MessagePort;
   readonly catalogPort: MessagePort;

@@ -1,21 +1,33 @@
 /**
- * The pipeline's thread: stages and store side by side. In: the log's files, a directory snapshot, ports to the log's writer
- * and to the catalog; out: live frames and last-seen times by message, everything else by RPC.
+ * The pipeline's thread: stages and store side by side. It opens the store at once; with run() come a directory snapshot, the
+ * log's files and ports to the log's writer and to the catalog. Out: live frames and last-seen times by message, everything else by RPC.
  */
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { PipelineReport } from '@fieldline/api';
-import { createLogger, expose, type Health, Metrics, messageOf, remote, systemClock } from '@fieldline/kit';
-import { openEmbeddedLogReader, type SharedLog } from '@fieldline/log';
+import {
+  createLogger,
+  expose,
+  FieldlineError,
+  type Health,
+  Metrics,
+  messageOf,
+  type Remote,
+  remote,
+  systemClock,
+} from '@fieldline/kit';
+import { type LogReader, openEmbeddedLogReader, type SharedLog } from '@fieldline/log';
 import { DirectoryCache } from '@fieldline/model';
-import { createPipeline, type PipelineStatistics } from '@fieldline/pipeline';
+import { createPipeline, type Pipeline, type PipelineOptions, type PipelineStatistics } from '@fieldline/pipeline';
 import { openDuckdbStore } from '@fieldline/store';
 import type {
   CatalogGate,
+  ConnectMessage,
   FramesMessage,
   LastSeenMessage,
   LogHost,
   PipelineHost,
+  PipelineStart,
   PipelineThreadData,
 } from './messages.ts';
 import { Rates } from './rates.ts';
@@ -26,13 +38,11 @@ const PROGRESS_INTERVAL_MS = 5000;
 const TOPIC = 'telemetry.raw';
 
 const port = parentPort!;
-const { config, directory: snapshot, log: sharedLog, logPort, catalogPort } = workerData as PipelineThreadData;
+const { config } = workerData as PipelineThreadData;
 const logger = createLogger('pipeline', config.logLevel);
 const metrics = new Metrics();
-const directory = new DirectoryCache(snapshot);
-const logHost = remote<LogHost>(logPort);
-const catalog = remote<CatalogGate>(catalogPort);
-const reader = openEmbeddedLogReader({ shared: sharedLog as SharedLog, logger });
+const directory = new DirectoryCache();
+const connected = untilConnected();
 const store = await openDuckdbStore({
   dir: join(config.dataDir, 'store'),
   memoryLimitBytes: config.store.memoryLimitMiB * 1024 * 1024,
@@ -48,47 +58,22 @@ const store = await openDuckdbStore({
   logger: logger.child({ service: 'store' }),
   metrics,
 });
-await store.defineSeries([...directory.allSeries()]);
-const partitions = (await reader.bounds(TOPIC)).map(({ partition }) => partition);
-await leaveOutWhatIsStored();
-const pipeline = createPipeline({
-  source: {
-    topic: TOPIC,
-    partitions,
-    read: (partition, from, options) => reader.read(TOPIC, partition, from, options),
-    bounds: async (partition) => (await reader.bounds(TOPIC))[partition]!,
-  },
-  sink: store,
-  directory,
-  registerSeries: (requests) => catalog.registerSeries(requests),
-  registerDevice: (organizationId, key, gatewayId) => catalog.registerDevice(organizationId, key, gatewayId),
-  appendDeadLetters: (batch) => logHost.append('dead-letters', batch),
-  onLive: (frames) => port.postMessage({ type: 'frames', frames } satisfies FramesMessage),
-  onLastSeen: (deviceIds, times) => port.postMessage({ type: 'last-seen', deviceIds, times } satisfies LastSeenMessage),
-  settings: {
-    transactionIntervalMs: config.pipeline.transactionIntervalMs,
-    samplesPerTransactionMax: config.pipeline.samplesPerTransactionMax,
-    futureToleranceMs: config.pipeline.futureToleranceSeconds * 1000,
-  },
-  clock: systemClock,
-  logger,
-  metrics,
-});
+let reader: LogReader | null = null;
+let pipeline: Pipeline | null = null;
 const rates = new Rates();
 let maintenance: Promise<void> = Promise.resolve();
 let maintenanceProblem: string | null = null;
 let maintaining = false;
 let stopping = false;
-const maintenanceTimer = setInterval(maintain, MAINTAIN_INTERVAL_MS);
-const rateTimer = setInterval(() => void pipeline.statistics().then((now) => rates.note(countsOf(now))), 1000);
 let told = 0;
-const progressTimer = setInterval(() => void pipeline.statistics().then(tellProgress), PROGRESS_INTERVAL_MS);
+const timers: NodeJS.Timeout[] = [];
 
 expose(port, {
-  run: () => pipeline.start(),
+  run,
+  stopReading: async () => pipeline?.stop(),
   applyDirectory: (changes) => {
     const before = directory.version;
-    pipeline.applyDirectory(changes);
+    running().applyDirectory(changes);
     const series = changes.flatMap((change) =>
       change.kind === 'series' && change.version > before ? [change.series] : [],
     );
@@ -97,41 +82,122 @@ expose(port, {
         if (!stopping) logger.warn({ error: messageOf(error) }, 'series not yet known to the store');
       });
   },
-  setLiveInterest: (interest) => pipeline.setLiveInterest(interest),
+  setLiveInterest: (interest) => pipeline?.setLiveInterest(interest),
   readRaw: (query) => store.readRaw(query),
   readBuckets: (query) => store.readBuckets(query),
   downsample: (query) => store.downsample(query),
   latest: (seriesIds) => store.latest(seriesIds),
-  storedPositions: () => pipeline.storedPositions(),
+  storedPositions: () => running().storedPositions(),
   report,
-  health: () => [pipeline.health(), storeHealth()],
+  health: () => [...(pipeline === null ? [] : [pipeline.health()]), storeHealth()],
   metrics: () => metrics.snapshot(),
   stop: async () => {
-    clearInterval(maintenanceTimer);
-    clearInterval(rateTimer);
-    clearInterval(progressTimer);
+    for (const timer of timers) clearInterval(timer);
     stopping = true;
-    await pipeline.stop();
+    await pipeline?.stop();
     await store.close();
     await maintenance;
-    await reader.close();
+    await reader?.close();
   },
 } satisfies PipelineHost);
 port.postMessage({ type: 'ready' });
 
+/** The ports come in a message, since a call cannot bring them. */
+function untilConnected(): Promise<ConnectMessage> {
+  return new Promise((resolve) => {
+    const take = (message: ConnectMessage): void => {
+      if (message?.type !== 'connect') return;
+      port.off('message', take);
+      resolve(message);
+    };
+    port.on('message', take);
+  });
+}
+
+async function run(start: PipelineStart): Promise<void> {
+  const { logPort, catalogPort } = await connected;
+  const logHost = remote<LogHost>(logPort);
+  reader = openEmbeddedLogReader({ shared: start.log as SharedLog, logger });
+  directory.load(start.directory);
+  await store.defineSeries([...directory.allSeries()]);
+  await leaveOutWhatIsStored(reader, logHost, start);
+  pipeline = createPipeline(pipelineOptions(reader, logHost, remote<CatalogGate>(catalogPort), start));
+  timers.push(
+    setInterval(maintain, MAINTAIN_INTERVAL_MS),
+    setInterval(
+      () =>
+        void running()
+          .statistics()
+          .then((now) => rates.note(countsOf(now))),
+      1000,
+    ),
+    setInterval(() => void running().statistics().then(tellProgress), PROGRESS_INTERVAL_MS),
+  );
+  await pipeline.start();
+}
+
+function pipelineOptions(
+  log: LogReader,
+  logHost: Remote<LogHost>,
+  catalog: Remote<CatalogGate>,
+  { openedAt }: PipelineStart,
+): PipelineOptions {
+  return {
+    source: {
+      topic: TOPIC,
+      partitions: openedAt.map(({ partition }) => partition),
+      read: (partition, from, options) => log.read(TOPIC, partition, from, options),
+      bounds: async (partition) => (await log.bounds(TOPIC))[partition]!,
+    },
+    sink: store,
+    directory,
+    registerSeries: (requests) => catalog.registerSeries(requests),
+    registerDevice: (organizationId, key, gatewayId) => catalog.registerDevice(organizationId, key, gatewayId),
+    appendDeadLetters: (batch) => logHost.append('dead-letters', batch),
+    onLive: (frames) => port.postMessage({ type: 'frames', frames } satisfies FramesMessage),
+    onLastSeen: (deviceIds, times) =>
+      port.postMessage({ type: 'last-seen', deviceIds, times } satisfies LastSeenMessage),
+    settings: {
+      transactionIntervalMs: config.pipeline.transactionIntervalMs,
+      samplesPerTransactionMax: config.pipeline.samplesPerTransactionMax,
+      futureToleranceMs: config.pipeline.futureToleranceSeconds * 1000,
+    },
+    clock: systemClock,
+    logger,
+    metrics,
+  };
+}
+
+function running(): Pipeline {
+  if (pipeline !== null) return pipeline;
+  throw new FieldlineError('UNAVAILABLE', 'the pipeline has not begun to read the log yet; ask again in a few seconds');
+}
+
 /**
  * A log that was lost, or restored from an older backup, would give positions again that the store has taken in already; what
- * comes with them would never be read. The store says how far it is.
+ * comes with them would never be read. The store says how far it is. What the doors took in before it could say so is
+ * appended again behind that: a copy of a sample that is there already changes nothing.
  */
-async function leaveOutWhatIsStored(): Promise<void> {
-  for (const { partition, next } of await reader.bounds(TOPIC)) {
+async function leaveOutWhatIsStored(
+  log: LogReader,
+  logHost: Remote<LogHost>,
+  { openedAt }: PipelineStart,
+): Promise<void> {
+  for (const { partition, next: logEnd } of openedAt) {
     const stored = await store.acquire(TOPIC, partition);
-    if (stored.next <= next) continue;
+    if (stored.next <= logEnd) continue;
     logger.error(
-      { partition, logEnd: next, stored: stored.next },
+      { partition, logEnd, stored: stored.next },
       'the log ends before what is stored already: records that were not stored yet may be lost with it; it goes on behind them',
     );
     await logHost.advance(TOPIC, partition, stored.next);
+    const { first } = (await log.bounds(TOPIC))[partition]!;
+    for (let next = Math.max(first, logEnd); next < stored.next; ) {
+      const early = await log.read(TOPIC, partition, next, { waitMs: 0, recordsMax: stored.next - next });
+      if (early === null || early.firstPosition >= stored.next) break;
+      await logHost.append(TOPIC, early);
+      next = early.firstPosition + early.count;
+    }
   }
 }
 
@@ -176,8 +242,8 @@ function countsOf({ recordsTotal, samplesTotal, deadLettersTotal }: PipelineStat
 }
 
 async function report(): Promise<Omit<PipelineReport, 'log'>> {
-  const [now, sizes] = await Promise.all([pipeline.statistics(), store.statistics()]);
-  const { problem = null, state } = pipeline.health();
+  const [now, sizes] = await Promise.all([running().statistics(), store.statistics()]);
+  const { problem = null, state } = running().health();
   const perSecond = rates.perSecond();
   return {
     status: state !== 'running' ? 'stopped' : problem === null ? 'ok' : 'degraded',
@@ -205,9 +271,9 @@ async function report(): Promise<Omit<PipelineReport, 'log'>> {
 async function oldestAgeSeconds(): Promise<number | null> {
   try {
     const heads = await Promise.all(
-      pipeline
+      running()
         .storedPositions()
-        .map(({ partition, next }) => reader.read(TOPIC, partition, next, { bytesMax: 1, waitMs: 0 })),
+        .map(({ partition, next }) => reader!.read(TOPIC, partition, next, { bytesMax: 1, waitMs: 0 })),
     );
     const times = heads.flatMap((head) => (head === null ? [] : [head.receivedTime[0]!]));
     return times.length === 0 ? 0 : Math.max(0, (systemClock.nowMicros() - Math.min(...times)) / 1e6);
