@@ -40,6 +40,7 @@ export function figureRow(figure: Figure): string {
   const met = (target: number | undefined): string => {
     if (target === undefined) return '';
     const reached = figure.better === 'more' ? figure.value >= target : figure.value <= target;
+    if (target === 0) return `${reached ? 'reached' : 'missed'} 0`;
     const ratio = figure.better === 'more' ? figure.value / target : target / figure.value;
     return `${reached ? 'reached' : 'missed'} ${shown(target)} (×${ratio.toFixed(2)})`;
   };

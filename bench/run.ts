@@ -6,11 +6,12 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
+import { manyConnections } from './connections.ts';
 import { jsonPath, protobufPath } from './data-path.ts';
 import { type Bench, figureRow } from './figures.ts';
 import { httpIngest } from './http-ingest.ts';
 
-const BENCHES: readonly Bench[] = [jsonPath, protobufPath, httpIngest];
+const BENCHES: readonly Bench[] = [jsonPath, protobufPath, httpIngest, manyConnections];
 
 /** Single parts without the rest, each a program of its own that prints its figures. */
 const PARTS = ['codecs', 'broker', 'log', 'pipeline', 'store'].map((name) => ({

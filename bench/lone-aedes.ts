@@ -1,0 +1,22 @@
+/** Aedes alone in a process, for comparison. Arguments: certificate and key. Prints its ports as one JSON line. */
+import { readFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+
+interface AedesModule {
+  readonly Aedes: { createBroker(options: object): Promise<{ handle(socket: Socket): void }> };
+}
+
+const [certFile, keyFile] = process.argv.slice(2) as [string, string];
+const name = 'aedes'; // Not among our dependencies: whoever wants the comparison installs it.
+const { Aedes } = (await import(name)) as AedesModule;
+const broker = await Aedes.createBroker({ concurrency: 1000, queueLimit: 1_000_000, maxClientsIdLength: 64 });
+const tcp = createServer((socket) => broker.handle(socket));
+const tls = createTlsServer({ cert: readFileSync(certFile), key: readFileSync(keyFile) }, (socket) =>
+  broker.handle(socket),
+);
+for (const server of [tcp, tls]) {
+  await new Promise<void>((resolve) => server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, resolve));
+}
+const portOf = (server: typeof tcp): number => (server.address() as { port: number }).port;
+console.log(JSON.stringify({ tcp: portOf(tcp), tls: portOf(tls) }));
