@@ -5,11 +5,12 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '@fieldline/kit';
 import type { Form, Outcome, ScorecardLine } from './line.ts';
+import { packetVectors } from './packet-vectors.ts';
 import { mqtt5Suite, mqtt311Suite } from './paho.ts';
 import { processKill } from './process-kill.ts';
 
 /** In the order of their numbers. */
-const LINES: readonly ScorecardLine[] = [mqtt5Suite, mqtt311Suite, processKill];
+const LINES: readonly ScorecardLine[] = [mqtt5Suite, mqtt311Suite, packetVectors, processKill];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

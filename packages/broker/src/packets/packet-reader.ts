@@ -3,7 +3,7 @@
  * packet (0x81). Byte arrays come out as views into the socket's buffer: whoever keeps them copies them.
  */
 import { malformed } from './protocol-error.ts';
-import { readUtf8 } from './utf8.ts';
+import { checkUtf8, readUtf8 } from './utf8.ts';
 
 export class PacketReader {
   readonly buffer: Buffer;
@@ -50,6 +50,13 @@ export class PacketReader {
     const length = this.uint16();
     const start = this.#advance(length);
     return readUtf8(this.buffer, start, start + length);
+  }
+
+  /** Checks a string and leaves it where it is. */
+  skipString(): void {
+    const length = this.uint16();
+    const start = this.#advance(length);
+    checkUtf8(this.buffer, start, start + length);
   }
 
   binary(): Buffer {

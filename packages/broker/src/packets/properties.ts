@@ -1,6 +1,7 @@
 /**
- * MQTT 5 properties (2.2.2): one table of what each is and where it may stand. Values come out by name; user properties
- * keep their order. Those that a broker hands on unaltered with a message (3.3.2.3) are also given as they stood on the wire.
+ * MQTT 5 properties (2.2.2): one table of what each is and where it may stand. Values come out by name; those that a broker
+ * hands on unaltered with a message (3.3.2.3) are also given as they stood on the wire. User properties are checked and handed
+ * on, never taken apart: however many a packet has, it costs no more than its bytes.
  */
 import type { PacketReader } from './packet-reader.ts';
 import { malformed, ProtocolError, protocolViolation } from './protocol-error.ts';
@@ -35,15 +36,15 @@ export interface Properties {
   topicAliasMaximum?: number;
   topicAlias?: number;
   maximumPacketSize?: number;
-  userProperties?: [string, string][];
   /** The properties that go on to subscribers unaltered, end to end as they stood on the wire; a copy. */
   forwarded?: Uint8Array;
 }
 
-type Kind = 'flag' | 'uint16' | 'uint32' | 'variable' | 'string' | 'binary' | 'pair';
+type Kind = 'flag' | 'uint16' | 'uint32' | 'variable' | 'string' | 'binary';
 
 interface Rule {
-  readonly name: Exclude<keyof Properties, 'forwarded'>;
+  /** null = of no meaning to a broker, and may stand more than once: a pair of strings. */
+  readonly name: Exclude<keyof Properties, 'forwarded'> | null;
   readonly kind: Kind;
   readonly owners: readonly PropertyOwner[];
   /** Zero is a protocol error. */
@@ -74,8 +75,8 @@ const RULES: Readonly<Record<number, Rule>> = {
   34: { name: 'topicAliasMaximum', kind: 'uint16', owners: ['connect'] },
   35: { name: 'topicAlias', kind: 'uint16', owners: ['publish'], notZero: true },
   38: {
-    name: 'userProperties',
-    kind: 'pair',
+    name: null,
+    kind: 'string',
     owners: ['connect', 'will', 'publish', 'acknowledgement', 'subscribe', 'unsubscribe', 'disconnect', 'auth'],
     forwarded: true,
   },
@@ -91,16 +92,19 @@ export function readProperties(reader: PacketReader, owner: PropertyOwner): Read
   const end = reader.position + length;
   if (end > reader.end) throw malformed('the properties are longer than the packet');
   const properties: Properties = {};
-  const forwarded: Uint8Array[] = [];
+  /** Start, end, start, end …; properties that stand side by side are one range. */
+  const forwarded: number[] = [];
   while (reader.position < end) {
     const start = reader.position;
     const rule = readProperty(reader, owner, properties);
     if (reader.position > end) throw malformed('a property reaches beyond the property length');
-    if (rule.forwarded === true && MESSAGE.includes(owner))
-      forwarded.push(reader.buffer.subarray(start, reader.position));
+    if (rule.forwarded === true && MESSAGE.includes(owner)) {
+      if (forwarded.at(-1) === start) forwarded[forwarded.length - 1] = reader.position;
+      else forwarded.push(start, reader.position);
+    }
   }
   checkTogether(properties);
-  if (forwarded.length > 0) properties.forwarded = concatenate(forwarded);
+  if (forwarded.length > 0) properties.forwarded = copyRanges(reader.buffer, forwarded);
   return properties;
 }
 
@@ -110,12 +114,14 @@ function readProperty(reader: PacketReader, owner: PropertyOwner, properties: Pr
   // MQTT 5, 2.2.2.2: an identifier that is not valid for the packet type makes the packet malformed.
   if (rule === undefined || !rule.owners.includes(owner)) {
     if (identifier === 11 && owner === 'publish')
-      throw protocolViolation('a client must not send a subscription identifier in PUBLISH');
+      throw protocolViolation('a client must not send a subscription identifier in PUBLISH'); // [MQTT-3.3.4-6]
+    if (identifier === 28 && owner === 'disconnect')
+      throw protocolViolation('a server reference is for servers to send'); // 3.14.2.2.5
     throw malformed(`property ${identifier} does not belong into ${owner}`);
   }
-  if (rule.kind === 'pair') {
-    properties.userProperties ??= [];
-    properties.userProperties.push([reader.string(), reader.string()]);
+  if (rule.name === null) {
+    reader.skipString();
+    reader.skipString();
     return rule;
   }
   if (properties[rule.name] !== undefined) throw protocolViolation(`${rule.name} stands twice`);
@@ -130,7 +136,7 @@ function readProperty(reader: PacketReader, owner: PropertyOwner, properties: Pr
   return rule;
 }
 
-function readValue(reader: PacketReader, kind: Exclude<Kind, 'pair'>): number | string | Buffer {
+function readValue(reader: PacketReader, kind: Kind): number | string | Buffer {
   switch (kind) {
     case 'flag':
       return reader.byte();
@@ -148,21 +154,24 @@ function readValue(reader: PacketReader, kind: Exclude<Kind, 'pair'>): number | 
 }
 
 function checkTogether(properties: Properties): void {
-  // [MQTT-3.3.2-14]: the response topic must not contain wildcards.
-  if (properties.responseTopic !== undefined && /[+#]/.test(properties.responseTopic)) {
-    throw protocolViolation('the response topic contains a wildcard');
+  // [MQTT-3.3.2-14]: the response topic must not contain wildcards; [MQTT-4.7.3-1]: nor be empty.
+  if (properties.responseTopic !== undefined && /[+#]|^$/.test(properties.responseTopic)) {
+    throw protocolViolation('the response topic is empty or contains a wildcard');
   }
   if (properties.authenticationData !== undefined && properties.authenticationMethod === undefined) {
     throw protocolViolation('authentication data without an authentication method'); // 3.1.2.11.10
   }
 }
 
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+function copyRanges(buffer: Buffer, ranges: readonly number[]): Uint8Array {
+  let length = 0;
+  for (let index = 0; index < ranges.length; index += 2) length += ranges[index + 1]! - ranges[index]!;
+  const whole = new Uint8Array(length);
   let position = 0;
-  for (const part of parts) {
-    whole.set(part, position);
-    position += part.length;
+  for (let index = 0; index < ranges.length; index += 2) {
+    const range = buffer.subarray(ranges[index], ranges[index + 1]);
+    whole.set(range, position);
+    position += range.length;
   }
   return whole;
 }

@@ -47,7 +47,10 @@ describe('accepted', () => {
       0x30,
       `${text('a')} 0b 02 0000000a 26 ${text('k')}${text('')} 78`,
       5,
-      { payload: 'x', properties: { messageExpiryInterval: 10, userProperties: [['k', '']] } },
+      {
+        payload: 'x',
+        properties: { messageExpiryInterval: 10, forwarded: new Uint8Array(fromHex(`26${text('k')}${text('')}`)) },
+      },
     ],
   ];
   test.each(cases)('%s', (_, first, hex, version, expected) =>

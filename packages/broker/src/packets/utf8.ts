@@ -1,4 +1,5 @@
 /** MQTT's strings: UTF-8 that is well formed, without U+0000 (MQTT 5, 1.5.4). Anything else is a malformed packet. */
+import { isUtf8 } from 'node:buffer';
 import { malformed } from './protocol-error.ts';
 
 // fatal: surrogates and over-long forms are errors [MQTT-1.5.4-1]; ignoreBOM: U+FEFF is kept [MQTT-1.5.4-3].
@@ -18,4 +19,11 @@ export function readUtf8(buffer: Buffer, start: number, end: number): string {
   } catch {
     throw malformed('a string is not well-formed UTF-8');
   }
+}
+
+/** Throws as readUtf8() does; makes no string. */
+export function checkUtf8(buffer: Buffer, start: number, end: number): void {
+  const bytes = buffer.subarray(start, end);
+  if (bytes.includes(0)) throw malformed('a string contains U+0000'); // [MQTT-1.5.4-2]
+  if (!isUtf8(bytes)) throw malformed('a string is not well-formed UTF-8'); // [MQTT-1.5.4-1]
 }
