@@ -10,7 +10,7 @@ import type { SessionStore } from './session/session-store.ts';
 import type { RouteEpoch } from './session/topic-cache.ts';
 
 export interface BrokerContext {
-  readonly options: Pick<BrokerOptions, 'authenticate' | 'route' | 'maySubscribe'>;
+  readonly options: Pick<BrokerOptions, 'authenticate' | 'route' | 'maySubscribe' | 'responseInformation'>;
   readonly limits: BrokerLimits;
   readonly clock: Clock;
   readonly logger: Logger;

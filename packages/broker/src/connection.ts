@@ -10,6 +10,7 @@ import { InboundPublish } from './inbound-publish.ts';
 import type { Delivery, ProtocolVersion } from './message.ts';
 import { checkConnect, identify, openSession, type PeerFacts } from './open-session.ts';
 import { OutboundPublish } from './outbound-publish.ts';
+import { encodeExplained } from './packets/acknowledgement.ts';
 import { AcknowledgementBuffer } from './packets/acknowledgement-buffer.ts';
 import { refuseAuth } from './packets/auth.ts';
 import { encodeConnackAccepted, encodeConnackRefused } from './packets/connack.ts';
@@ -47,7 +48,12 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
   #session: Session | null = null;
   #inbound: InboundPublish | null = null;
   #outbound: OutboundPublish | null = null;
-  #clientPacketBytesMax = Number.POSITIVE_INFINITY;
+  /** What the client takes at most (3.1.2.11.4). */
+  clientPacketBytesMax = Number.POSITIVE_INFINITY;
+  /** The client wants reasons in words (3.1.2.11.7). */
+  wantsReasons = true;
+  /** Reasons of refused messages by packet id, until their acknowledgement goes out; as many as there are unanswered messages. */
+  #reasons: Map<number, string> | null = null;
   #keepAliveMs = 0;
   #isGreeted = false;
   #lastReceivedMs: number;
@@ -151,7 +157,24 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
     this.#pendingBytes -= byteLength;
     if (packetType === 0 || this.#phase !== 'open') return;
     if (packetType !== PACKET.pubrec || reasonCode >= 0x80) this.#inbound!.answered();
-    this.#acknowledgements.add(packetType, packetId, reasonCode, this.protocolVersion);
+    if (reasonCode >= 0x80 && this.wantsReasons && this.protocolVersion === 5) {
+      this.#acknowledgements.append(
+        encodeExplained(packetType, packetId, reasonCode, this.#reasonOf(packetId), this.clientPacketBytesMax),
+      );
+    } else this.#acknowledgements.add(packetType, packetId, reasonCode, this.protocolVersion);
+  }
+
+  /** Why the message with this packet id is refused; goes out with its acknowledgement. */
+  explain(packetId: number, reason: string): void {
+    if (!this.wantsReasons || this.protocolVersion === 4) return;
+    this.#reasons ??= new Map();
+    this.#reasons.set(packetId, reason);
+  }
+
+  #reasonOf(packetId: number): string {
+    const reason = this.#reasons?.get(packetId);
+    this.#reasons?.delete(packetId);
+    return reason ?? `packet identifier ${packetId} is not in use`;
   }
 
   flushAcknowledgements(): void {
@@ -183,7 +206,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
   close(reasonCode: number, reason: string): void {
     if (this.#phase === 'closed') return;
     if (this.#isGreeted && this.protocolVersion === 5) {
-      this.write(encodeDisconnect(reasonCode, reason, this.#clientPacketBytesMax));
+      this.write(encodeDisconnect(reasonCode, this.wantsReasons ? reason : '', this.clientPacketBytesMax));
     }
     this.#ended(reasonCode, reason, true);
   }
@@ -292,6 +315,8 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
 
   #onConnect(packet: ConnectPacket): void {
     this.protocolVersion = packet.protocolVersion;
+    this.clientPacketBytesMax = packet.properties.maximumPacketSize ?? Number.POSITIVE_INFINITY;
+    this.wantsReasons = packet.properties.requestProblemInformation !== 0;
     this.#phase = 'judging';
     this.#frames.hold();
     this.#hold(HOLD.judging);
@@ -317,7 +342,6 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
     this.#session = session;
     this.#inbound = new InboundPublish(this.#context, this, session);
     this.#outbound = new OutboundPublish(this.#context, this, session, clientTerms);
-    this.#clientPacketBytesMax = clientTerms.packetBytesMax;
     this.#keepAliveMs = opened.keepAliveS * 1000;
     this.#lastReceivedMs = this.#context.clock.monotonicMs();
     this.#phase = 'open';
@@ -371,7 +395,8 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
     if (this.#phase === 'closed') return;
     const { counters } = this.#context;
     counters.connectionsRefused += 1;
-    const connack = encodeConnackRefused(this.protocolVersion, error.reasonCode, error.message);
+    const reason = this.wantsReasons ? error.message : '';
+    const connack = encodeConnackRefused(this.protocolVersion, error.reasonCode, reason, this.clientPacketBytesMax);
     if (connack !== null) this.write(connack);
     this.#context.tell({
       type: 'refused',

@@ -90,6 +90,7 @@ export class InboundPublish {
         ? REASON.noMatchingSubscribers
         : REASON.success;
     const connection = this.#connection;
+    if (!outcome.isRetained) connection.explain(packetId, 'delivered, but there is no room to retain it');
     connection.addPending(
       this.#context.commit.acknowledge(connection, answerTo(qos), packetId, reasonCode, payload.length),
     );
@@ -110,6 +111,7 @@ export class InboundPublish {
     }
     if (fields.qos === 0) return;
     if (connection.protocolVersion === 4) throw new ProtocolError(reasonCode, reason);
+    connection.explain(fields.packetId, reason);
     connection.addPending(
       this.#context.commit.acknowledge(connection, answerTo(fields.qos), fields.packetId, reasonCode),
     );

@@ -96,11 +96,17 @@ export function openSession(context: BrokerContext, packet: ConnectPacket, ident
       topicAliasMaximum: limits.topicAliasMaximum,
       assignedClientId: packet.clientId === '' ? clientId : null, // [MQTT-3.1.3-6]
       serverKeepAliveS,
+      // 3.1.2.11.6: only where the client asked.
+      responseInformation:
+        packet.properties.requestResponseInformation === 1
+          ? (context.options.responseInformation?.(identity) ?? null)
+          : null,
     },
     clientTerms: {
       receiveMaximum: Math.min(packet.properties.receiveMaximum ?? 65_535, limits.inFlightMax),
       packetBytesMax: packet.properties.maximumPacketSize ?? Number.POSITIVE_INFINITY,
       topicAliasMaximum: Math.min(packet.properties.topicAliasMaximum ?? 0, limits.topicAliasMaximum),
+      problemInformation: packet.properties.requestProblemInformation !== 0,
     },
   };
 }

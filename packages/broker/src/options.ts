@@ -140,6 +140,11 @@ export interface BrokerOptions {
   route(identity: ClientIdentity, topic: string): PublishRoute;
   /** `filter` is without the $share/{name}/ of a shared subscription. */
   maySubscribe(identity: ClientIdentity, filter: string): SubscribeDecision;
+  /**
+   * Root of the topics on which answers may be sent to this client, for those who ask at CONNECT (MQTT 5, 3.2.2.3.15);
+   * null or absent = they are told none.
+   */
+  responseInformation?(identity: ClientIdentity): string | null;
   /** Resolves when the batch is durable: only then it is acknowledged. The batch's memory is used again afterwards. */
   appendToLog(batch: RawBatch): Promise<unknown>;
   onConnection?(event: ConnectionEvent): void;

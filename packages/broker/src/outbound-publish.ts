@@ -6,7 +6,7 @@ import type { BrokerContext } from './broker-context.ts';
 import type { Connection } from './connection.ts';
 import type { Delivery, Message, ProtocolVersion } from './message.ts';
 import type { Acknowledgement } from './packets/acknowledgement.ts';
-import { writeAcknowledgement } from './packets/acknowledgement.ts';
+import { encodeExplained, writeAcknowledgement } from './packets/acknowledgement.ts';
 import { PACKET } from './packets/frame.ts';
 import { encodePublish } from './packets/publish.ts';
 import { REASON } from './packets/reason-codes.ts';
@@ -16,6 +16,8 @@ export interface ClientTerms {
   readonly receiveMaximum: number;
   readonly packetBytesMax: number;
   readonly topicAliasMaximum: number;
+  /** Reasons in words are wanted (3.1.2.11.7). */
+  readonly problemInformation: boolean;
 }
 
 /** The last QoS 0 packet: the same bytes go to every subscriber of a message. */
@@ -41,9 +43,8 @@ export class OutboundPublish {
   }
 
   sendQos0(delivery: Delivery): void {
-    const packet =
-      this.#terms.topicAliasMaximum === 0 ? this.#sharedPacket(delivery) : this.#encode(delivery, 0, false);
-    this.#send(packet);
+    if (this.#terms.topicAliasMaximum === 0) this.#send(this.#sharedPacket(delivery));
+    else this.#sendPublish(delivery, 0, false);
   }
 
   /** Sends what is waiting, until the client has enough unanswered or reads too slowly. */
@@ -56,7 +57,7 @@ export class OutboundPublish {
         this.#acknowledge(PACKET.pubrel, work.packetId, REASON.success);
         continue;
       }
-      if (!this.#send(this.#encode(work.delivery, work.packetId, work.duplicate))) {
+      if (!this.#sendPublish(work.delivery, work.packetId, work.duplicate)) {
         // [MQTT-3.1.2-25]: too large for the client: as if it had been sent.
         this.#done(work.delivery.qos === 1 ? outbound.puback(work.packetId) : outbound.pubrecRefused(work.packetId));
       } else if (work.delivery.id > 0 && !work.duplicate) {
@@ -99,8 +100,14 @@ export class OutboundPublish {
   };
 
   #acknowledge(packetType: number, packetId: number, reasonCode: number): void {
+    const { protocolVersion } = this.#connection;
+    if (reasonCode !== 0 && protocolVersion === 5 && this.#terms.problemInformation) {
+      const reason = `packet identifier ${packetId} is not in use`;
+      this.#connection.write(encodeExplained(packetType, packetId, reasonCode, reason, this.#terms.packetBytesMax));
+      return;
+    }
     const packet = Buffer.allocUnsafe(5);
-    const end = writeAcknowledgement(packet, 0, packetType, packetId, reasonCode, this.#connection.protocolVersion);
+    const end = writeAcknowledgement(packet, 0, packetType, packetId, reasonCode, protocolVersion);
     this.#connection.write(packet.subarray(0, end));
   }
 
@@ -128,27 +135,38 @@ export class OutboundPublish {
     return shared.packet;
   }
 
-  #encode(delivery: Delivery, packetId: number, duplicate: boolean): Buffer {
+  /** With a topic alias where the client has room for one. False where the client does not take packets of this size. */
+  #sendPublish(delivery: Delivery, packetId: number, duplicate: boolean): boolean {
     const { topic } = delivery.message;
     const known = this.#aliases?.get(topic);
-    const topicAlias = known ?? this.#newAlias(topic);
+    if (known !== undefined) return this.#send(this.#encode(delivery, packetId, duplicate, known, true));
+    const alias = this.#freeAlias();
+    if (alias > 0) {
+      const packet = this.#encode(delivery, packetId, duplicate, alias, false);
+      if (packet.length <= this.#terms.packetBytesMax) {
+        // Only a packet that goes out makes the alias known to the client.
+        this.#aliases ??= new Map();
+        this.#aliases.set(topic, alias);
+        return this.#send(packet);
+      }
+    }
+    return this.#send(this.#encode(delivery, packetId, duplicate));
+  }
+
+  #encode(delivery: Delivery, packetId: number, duplicate: boolean, topicAlias = 0, topicKnown = false): Buffer {
     return encodePublish(delivery, {
       protocolVersion: this.#connection.protocolVersion,
       packetId,
       duplicate,
       topicAlias,
-      topicKnown: known !== undefined,
+      topicKnown,
       nowMs: this.#context.clock.nowMs(),
     });
   }
 
   /** The first topics get the client's aliases [MQTT-3.1.2-26]; 0 = none is left. */
-  #newAlias(topic: string): number {
-    if (this.#terms.topicAliasMaximum === 0) return 0;
-    this.#aliases ??= new Map();
-    if (this.#aliases.size >= this.#terms.topicAliasMaximum) return 0;
-    const alias = this.#aliases.size + 1;
-    this.#aliases.set(topic, alias);
-    return alias;
+  #freeAlias(): number {
+    const used = this.#aliases?.size ?? 0;
+    return used < this.#terms.topicAliasMaximum ? used + 1 : 0;
   }
 }

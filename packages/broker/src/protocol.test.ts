@@ -207,7 +207,7 @@ describe('QoS 2', () => {
 
   test('MQTT 5: PUBREL and PUBREC for unknown packet ids are answered 0x92', async () => {
     await start();
-    const client = await open();
+    const client = await open(5, 'dev-9', '02 17 00');
     client.send('62020009');
     await until(() => client.hex === '7003000992', 'PUBCOMP');
     client.send('5002000a');
@@ -217,13 +217,97 @@ describe('QoS 2', () => {
 
 test('acknowledgements keep the order of the packets over all kinds of topics', async () => {
   await start();
-  const client = await open();
+  const client = await open(5, 'dev-9', '02 17 00');
   const packets = ['app/x', 'v1/telemetry/org-1/dev-9', 'not/mine', 'app/y', 'v1/telemetry/org-1/dev-9'].map(
     (topic, index) => packetHex('32', `${text(topic)} 000${index + 1} 00 78`),
   );
   client.send(packets.join(''));
   await until(() => client.received.length >= 23, 'five acknowledgements');
   expect(client.hex).toBe(['4003000110', '40020002', '4003000387', '4003000410', '40020005'].join(''));
+});
+
+describe('reasons in words', () => {
+  const refusals: [name: string, packet: string, answer: RegExp][] = [
+    ['PUBACK [MQTT-3.4.2-2]', packetHex('32', `${text('not/mine')} 0003 00 78`), /^40280003872[45]1f0021/],
+    ['PUBREC [MQTT-3.5.2-2]', packetHex('34', `${text('not/mine')} 0003 00 78`), /^50280003872[45]1f0021/],
+    ['PUBCOMP [MQTT-3.7.2-2]', '62020009', /^70..000992..1f/],
+    ['PUBREL [MQTT-3.6.2-2]', '5002000a', /^62..000a92..1f/],
+    ['SUBACK [MQTT-3.9.2-1]', packetHex('82', `0001 00 ${text('secret/1')} 00`), /^90..00010c1f0009[0-9a-f]{18}87$/],
+    ['DISCONNECT [MQTT-3.14.2-3]', packetHex('30', '0000 03 23 0063 78'), /^e0..94..1f/],
+  ];
+  test.each(refusals)(
+    '%s: told, unless the client does not want them or takes no such packet',
+    async (_, packet, answer) => {
+      await start();
+      const client = await open();
+      client.send(packet);
+      await until(() => answer.test(client.hex), `an answer like ${answer}`);
+      // 3.1.2.11.7; 3.1.2.11.4: a maximum of 8 bytes leaves no room for words.
+      for (const properties of ['02 17 00', '05 27 00000008']) {
+        const silent = await open(5, 'dev-8', properties);
+        silent.send(packet);
+        await until(() => silent.received.length >= 3, 'the answer');
+        expect(silent.received.length).toBeLessThanOrEqual(8);
+        expect(silent.hex).not.toContain('1f00');
+      }
+    },
+  );
+
+  test('CONNACK: none where the client does not want to know [MQTT-3.2.2-19]', async () => {
+    await start();
+    const wrong = `${text('a')} ${text('dev-1')} ${text('wrong')}`;
+    for (const [properties, expected] of [
+      ['00', /^20..0086..1f/],
+      ['02 17 00', /^2003008600$/],
+      ['05 27 00000008', /^2003008600$/],
+    ] as const) {
+      const client = raw();
+      client.send(packetHex('10', `00044d515454 05 c2 0000 ${properties} ${wrong}`));
+      await client.closed();
+      expect(client.hex).toMatch(expected);
+    }
+  });
+});
+
+test('a topic alias counts only when the packet that names it has gone out [MQTT-3.1.2-25]', async () => {
+  await start();
+  const subscriber = await open(5, 'dev-8', '08 22 0001 27 00000014');
+  subscriber.send(packetHex('82', `0001 00 ${text('app/#')} 00`));
+  await until(() => subscriber.received.length > 0, 'SUBACK');
+  subscriber.received = Buffer.alloc(0);
+  // 20 bytes at most: the first is too large with its topic, the second fits only without the alias, the third with it.
+  for (const [topic, payload] of [
+    ['app/x', 'much too much for it'],
+    ['app/x', '12345678'],
+    ['app/x', '1234'],
+    ['app/x', '56'],
+  ] as const) {
+    await broker.broker.publish({ organizationId: 'org-1', topic, payload: Buffer.from(payload), qos: 0 });
+  }
+  const expected = [
+    `${text('app/x')} 00 ${Buffer.from('12345678').toString('hex')}`,
+    `${text('app/x')} 03 23 0001 ${Buffer.from('1234').toString('hex')}`,
+    `0000 03 23 0001 ${Buffer.from('56').toString('hex')}`,
+  ];
+  const wanted = expected.map((body) => packetHex('30', body).replaceAll(' ', '')).join('');
+  await until(() => subscriber.received.length >= wanted.length / 2, 'three messages');
+  expect(subscriber.hex).toBe(wanted);
+});
+
+test('response information, for those who ask (3.1.2.11.6, 3.2.2.3.15)', async () => {
+  await start({ responseInformation: ({ deviceId }) => `app/org-1/answers/${deviceId}` });
+  const connack = async (properties: string): Promise<string> => {
+    const client = raw();
+    client.send(
+      packetHex('10', `00044d515454 05 c2 0000 ${properties} ${text('a')} ${text('dev-1')} ${text('secret')}`),
+    );
+    await until(() => client.received.length > 4, 'CONNACK');
+    return client.hex;
+  };
+  const property = `1a${text('app/org-1/answers/dev-1')}`;
+  expect(await connack('02 19 01')).toContain(property);
+  expect(await connack('02 19 00')).not.toContain(property);
+  expect(await connack('00')).not.toContain(property);
 });
 
 test('topic aliases, in and out', async () => {
@@ -250,7 +334,7 @@ test('topic aliases, in and out', async () => {
 
 test('limits: connections, subscriptions, retained bytes', async () => {
   await start({ limits: { connectionsMax: 2, subscriptionsPerSessionMax: 1, retainedBytesMax: 100 } });
-  const client = await open();
+  const client = await open(5, 'dev-9', '02 17 00');
   await open(4, 'dev-8');
   const third = raw();
   await third.closed();

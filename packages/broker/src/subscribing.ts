@@ -17,9 +17,13 @@ export function subscribe(
   packet: SubscribePacket,
 ): void {
   const made: { request: SubscriptionRequest; subscription: Subscription; isNew: boolean }[] = [];
+  const reasons: string[] = [];
   const reasonCodes: number[] = packet.subscriptions.map((request) => {
     const refusal = refusalOf(context, session, request);
-    if (refusal !== null) return refusal;
+    if (refusal !== null) {
+      reasons.push(refusal.reason);
+      return refusal.reasonCode;
+    }
     const { filter, qos, noLocal, retainAsPublished } = request;
     const subscription = { filter, qos, noLocal, retainAsPublished, identifier: packet.subscriptionIdentifier ?? 0 };
     made.push({ request, subscription, isNew: context.router.subscribe(session, subscription) });
@@ -27,7 +31,7 @@ export function subscribe(
     return qos;
   });
   connection.whenDurable(() => {
-    connection.write(encodeSuback(packet.packetId, reasonCodes, connection.protocolVersion));
+    connection.write(encodeAnswer(connection, packet.packetId, reasonCodes, reasons));
     for (const { request, subscription, isNew } of made) {
       context.router.sendRetained(session, subscription, isNew, request.retainHandling);
     }
@@ -50,13 +54,34 @@ export function unsubscribe(
   );
 }
 
-/** The reason code of a refusal; null = the subscription is allowed. */
-function refusalOf(context: BrokerContext, session: Session, request: SubscriptionRequest): number | null {
+/** The first reason stands for all; none where the client does not want to know or takes no packet of that size [MQTT-3.9.2-2]. */
+function encodeAnswer(
+  connection: Connection,
+  packetId: number,
+  reasonCodes: readonly number[],
+  [reason = '']: readonly string[],
+): Buffer {
+  const { protocolVersion, clientPacketBytesMax } = connection;
+  const packet = encodeSuback(packetId, reasonCodes, protocolVersion, connection.wantsReasons ? reason : '');
+  return packet.length <= clientPacketBytesMax ? packet : encodeSuback(packetId, reasonCodes, protocolVersion);
+}
+
+interface Refusal {
+  readonly reasonCode: number;
+  readonly reason: string;
+}
+
+/** null = the subscription is allowed. */
+function refusalOf(context: BrokerContext, session: Session, request: SubscriptionRequest): Refusal | null {
   const { topicLengthMax, topicLevelsMax, subscriptionsPerSessionMax } = context.limits;
   const { filter } = parseFilter(request.filter);
-  if (filter.length > topicLengthMax || levelCount(filter) > topicLevelsMax) return REASON.topicFilterInvalid;
+  if (filter.length > topicLengthMax || levelCount(filter) > topicLevelsMax) {
+    const reason = `a topic filter has at most ${topicLengthMax} characters and ${topicLevelsMax} levels`;
+    return { reasonCode: REASON.topicFilterInvalid, reason };
+  }
   if (!session.subscriptions.has(request.filter) && session.subscriptions.size >= subscriptionsPerSessionMax) {
-    return REASON.quotaExceeded;
+    const reason = `a session has at most ${subscriptionsPerSessionMax} subscriptions`;
+    return { reasonCode: REASON.quotaExceeded, reason };
   }
   const decision = context.options.maySubscribe(session.identity, filter);
   if (decision.allowed) return null;
@@ -65,5 +90,5 @@ function refusalOf(context: BrokerContext, session: Session, request: Subscripti
     { deviceId: identity.deviceId, clientId, filter, reason: decision.reason },
     'a subscription was refused',
   );
-  return decision.reasonCode;
+  return decision;
 }

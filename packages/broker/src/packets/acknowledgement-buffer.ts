@@ -12,12 +12,13 @@ export class AcknowledgementBuffer {
   #expected = BYTES_MIN;
 
   add(packetType: number, packetId: number, reasonCode: number, protocolVersion: ProtocolVersion): void {
-    if (this.#bytes === null) {
-      this.#bytes = Buffer.allocUnsafe(this.#expected);
-    } else if (this.#length + ACKNOWLEDGEMENT_BYTES_MAX > this.#bytes.length) {
-      this.#bytes = Buffer.concat([this.#bytes], this.#bytes.length * 2);
-    }
-    this.#length = writeAcknowledgement(this.#bytes, this.#length, packetType, packetId, reasonCode, protocolVersion);
+    const bytes = this.#room(ACKNOWLEDGEMENT_BYTES_MAX);
+    this.#length = writeAcknowledgement(bytes, this.#length, packetType, packetId, reasonCode, protocolVersion);
+  }
+
+  /** Adds a packet that stands as bytes already. */
+  append(packet: Buffer): void {
+    this.#length += packet.copy(this.#room(packet.length), this.#length);
   }
 
   /** The bytes to write, given away; null where there are none. Next time there is room for as many and a few more. */
@@ -28,5 +29,14 @@ export class AcknowledgementBuffer {
     this.#bytes = null;
     this.#length = 0;
     return bytes;
+  }
+
+  #room(byteLength: number): Buffer {
+    if (this.#bytes === null) {
+      this.#bytes = Buffer.allocUnsafe(Math.max(this.#expected, byteLength));
+    } else if (this.#length + byteLength > this.#bytes.length) {
+      this.#bytes = Buffer.concat([this.#bytes], Math.max(this.#bytes.length * 2, this.#length + byteLength));
+    }
+    return this.#bytes;
   }
 }

@@ -2,6 +2,7 @@
  * What PUBACK, PUBREC, PUBREL and PUBCOMP share (MQTT 5, 3.4-3.7): packet id, then in MQTT 5 an optional reason code
  * and properties. In MQTT 3.1.1 there are exactly two bytes. Outgoing ones are written straight into a buffer.
  */
+import { generate } from 'mqtt-packet';
 import type { ProtocolVersion } from '../message.ts';
 import type { PacketReader } from './packet-reader.ts';
 import { readProperties } from './properties.ts';
@@ -51,4 +52,24 @@ export function writeAcknowledgement(
   if (!withReason) return position + 4;
   buffer[position + 4] = reasonCode;
   return position + 5;
+}
+
+const COMMANDS = { 4: 'puback', 5: 'pubrec', 6: 'pubrel', 7: 'pubcomp' } as const;
+
+/** An MQTT 5 acknowledgement that says why in words; without them where it would be over packetBytesMax [MQTT-3.4.2-2]. */
+export function encodeExplained(
+  packetType: number,
+  packetId: number,
+  reasonCode: number,
+  reason: string,
+  packetBytesMax: number,
+): Buffer {
+  const cmd = COMMANDS[packetType as keyof typeof COMMANDS];
+  const packet = generate(
+    { cmd, messageId: packetId, reasonCode, properties: { reasonString: reason } },
+    { protocolVersion: 5 },
+  );
+  if (packet.length <= packetBytesMax) return packet;
+  const bare = Buffer.allocUnsafe(ACKNOWLEDGEMENT_BYTES_MAX);
+  return bare.subarray(0, writeAcknowledgement(bare, 0, packetType, packetId, reasonCode, 5));
 }

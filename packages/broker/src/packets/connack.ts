@@ -11,6 +11,8 @@ export interface ServerTerms {
   readonly topicAliasMaximum: number;
   readonly assignedClientId: string | null;
   readonly serverKeepAliveS: number | null;
+  /** Root of topics for answers to this client, where it asked for one (3.2.2.3.15). */
+  readonly responseInformation: string | null;
 }
 
 export function encodeConnackAccepted(
@@ -31,24 +33,30 @@ export function encodeConnackAccepted(
         ...(terms.sessionExpiryIntervalS !== null && { sessionExpiryInterval: terms.sessionExpiryIntervalS }),
         ...(terms.assignedClientId !== null && { assignedClientIdentifier: terms.assignedClientId }),
         ...(terms.serverKeepAliveS !== null && { serverKeepAlive: terms.serverKeepAliveS }),
+        ...(terms.responseInformation !== null && { responseInformation: terms.responseInformation }),
       },
     },
     { protocolVersion: 5 },
   );
 }
 
-/** A refusal; null where the version has no code for it and the connection is closed without a word (3.1.1). */
+/**
+ * A refusal; null where the version has no code for it and the connection is closed without a word (3.1.1). `reason` is
+ * left out where it is empty or the packet would be over packetBytesMax [MQTT-3.2.2-19].
+ */
 export function encodeConnackRefused(
   protocolVersion: ProtocolVersion,
   reasonCode: number,
   reason: string,
+  packetBytesMax: number,
 ): Buffer | null {
   if (protocolVersion === 4) {
     const returnCode = connectReturnCode(reasonCode);
     return returnCode === null ? null : Buffer.from([0x20, 2, 0, returnCode]);
   }
-  return generate(
+  const packet = generate(
     { cmd: 'connack', reasonCode, sessionPresent: false, properties: { reasonString: reason } },
     { protocolVersion: 5 },
   );
+  return reason !== '' && packet.length <= packetBytesMax ? packet : Buffer.from([0x20, 3, 0, reasonCode, 0]);
 }

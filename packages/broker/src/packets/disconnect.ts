@@ -27,12 +27,12 @@ export function decodeDisconnect(reader: PacketReader, protocolVersion: Protocol
   return { reasonCode, sessionExpiryIntervalS };
 }
 
-/** DISCONNECT to an MQTT 5 client. The reason in words is left out where the packet would be too large for it. */
+/** DISCONNECT to an MQTT 5 client. The reason in words is left out where it is empty or the packet would be too large for it. */
 export function encodeDisconnect(reasonCode: number, reason: string, packetBytesMax: number): Buffer {
   const packet = generate(
     { cmd: 'disconnect', reasonCode, properties: { reasonString: reason } },
     { protocolVersion: 5 },
   );
   // [MQTT-3.14.2-3]
-  return packet.length <= packetBytesMax ? packet : Buffer.from([0xe0, 1, reasonCode]);
+  return reason !== '' && packet.length <= packetBytesMax ? packet : Buffer.from([0xe0, 1, reasonCode]);
 }
