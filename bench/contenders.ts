@@ -111,8 +111,9 @@ async function startMosquitto(certificate: Certificate): Promise<RunningBroker |
 }
 
 async function startAedes(certificate: Certificate): Promise<RunningBroker | null> {
+  const name = 'aedes';
   try {
-    import.meta.resolve('aedes');
+    import.meta.resolve(name);
   } catch {
     return null; // It is not installed: `npm install --no-save aedes` brings it for a comparison.
   }

@@ -447,7 +447,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
   #onDrain(): void {
     if (this.#phase !== 'open') return;
     this.#letGo(HOLD.slowReader);
-    this.pump();
+    this.wake();
   }
 
   #hold(reason: number): void {

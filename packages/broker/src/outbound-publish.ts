@@ -52,7 +52,11 @@ export class OutboundPublish {
     const { outbound, key } = this.#session;
     while (!this.#connection.isSlow) {
       const work = outbound.next(this.#terms.receiveMaximum, this.#context.clock.nowMs(), this.#expired);
-      if (work === null) return;
+      if (work === null) {
+        // What is retained comes behind what waits, one by one.
+        if (outbound.queuedCount > 0 || !this.#context.router.sendNextRetained(this.#session)) return;
+        continue;
+      }
       if (work.kind === 'pubrel') {
         this.#acknowledge(PACKET.pubrel, work.packetId, REASON.success);
         continue;

@@ -103,22 +103,41 @@ export class Router {
 
   unsubscribe(session: Session, filter: string): boolean {
     session.subscriptions.delete(filter);
+    session.owedRetained?.delete(filter);
     return this.#room(session.identity.organizationId).subscriptions.remove(session, filter);
   }
 
-  /** Sends what is retained under a subscription that was just made (3.3.1.3). */
+  /**
+   * Owes the session what is retained under a subscription that was just made (3.3.1.3). It is sent by sendNextRetained() as
+   * fast as the client reads, so that a hundred thousand topics are neither dropped nor all waiting at once.
+   */
   sendRetained(session: Session, subscription: Subscription, isNew: boolean, handling: RetainHandling): void {
     const { share, filter } = parseFilter(subscription.filter);
     if (share !== null || handling === 2 || (handling === 1 && !isNew)) return;
-    const identifiers = subscription.identifier === 0 ? [] : [subscription.identifier];
-    for (const message of this.#room(session.identity.organizationId).retained.match(
-      filter,
-      this.#options.clock.nowMs(),
-    )) {
-      const stored: StoredDelivery[] = [];
-      this.#deliver(session, message, subscription.qos, true, identifiers, stored);
-      if (stored.length > 0) this.#options.store.note({ kind: 'queued', message, deliveries: stored });
+    const { retained } = this.#room(session.identity.organizationId);
+    const messages = retained.match(filter, this.#options.clock.nowMs());
+    session.owedRetained ??= new Map();
+    session.owedRetained.set(subscription.filter, { subscription, messages });
+    session.link?.wake();
+  }
+
+  /** Hands the next retained message that is owed to the session; false where there is none. */
+  sendNextRetained(session: Session): boolean {
+    if (session.owedRetained === null) return false;
+    for (const [filter, { subscription, messages }] of session.owedRetained) {
+      for (let next = messages.next(); next.done !== true; next = messages.next()) {
+        const message = next.value;
+        if (message.expiresAtMs <= this.#options.clock.nowMs()) continue;
+        const identifiers = subscription.identifier === 0 ? [] : [subscription.identifier];
+        const stored: StoredDelivery[] = [];
+        this.#deliver(session, message, subscription.qos, true, identifiers, stored);
+        if (stored.length > 0) this.#options.store.note({ kind: 'queued', message, deliveries: stored });
+        return true;
+      }
+      session.owedRetained.delete(filter);
     }
+    session.owedRetained = null;
+    return false;
   }
 
   /** Takes all subscriptions of a session that ends away. */
@@ -127,6 +146,7 @@ export class Router {
       this.#room(session.identity.organizationId).subscriptions.remove(session, filter);
     }
     session.subscriptions.clear();
+    session.owedRetained = null;
   }
 
   /** Removes retained messages that have expired. */

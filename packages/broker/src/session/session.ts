@@ -26,6 +26,12 @@ export interface Will {
   readonly expiryS: number | null;
 }
 
+/** Retained messages under a new subscription that were not sent yet. */
+export interface OwedRetained {
+  readonly subscription: Subscription;
+  readonly messages: Generator<Message>;
+}
+
 /** 0xFFFFFFFF: the session does not expire (3.1.2.11.2). */
 export const EXPIRY_NEVER_S = 0xffff_ffff;
 
@@ -38,6 +44,8 @@ export class Session {
   expiryIntervalS = 0;
   readonly subscriptions = new Map<string, Subscription>();
   readonly outbound: Outbound;
+  /** By filter, so never more than there are subscriptions; null = none. Outlives the connection, not the process. */
+  owedRetained: Map<string, OwedRetained> | null = null;
   /** QoS 2 packet ids that came in and were not released yet: on their way into the log, or taken (4.3.3). */
   readonly receivedQos2 = new Map<number, 'pending' | 'recorded'>();
   will: Will | null = null;
