@@ -7,13 +7,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The string in bytes start to end (exclusive). Throws a ProtocolError (0x81) where it is not well formed. */
 export function readUtf8(buffer: Buffer, start: number, end: number): string {
-  let ascii = true;
-  for (let index = start; index < end; index++) {
-    const byte = buffer[index]!;
-    if (byte === 0) throw malformed('a string contains U+0000'); // [MQTT-1.5.4-2]
-    if (byte > 0x7f) ascii = false;
-  }
-  if (ascii) return buffer.toString('latin1', start, end);
+  if (isAscii(buffer, start, end)) return buffer.toString('latin1', start, end);
   try {
     return decoder.decode(buffer.subarray(start, end));
   } catch {
@@ -23,7 +17,17 @@ export function readUtf8(buffer: Buffer, start: number, end: number): string {
 
 /** Throws as readUtf8() does; makes no string. */
 export function checkUtf8(buffer: Buffer, start: number, end: number): void {
-  const bytes = buffer.subarray(start, end);
-  if (bytes.includes(0)) throw malformed('a string contains U+0000'); // [MQTT-1.5.4-2]
-  if (!isUtf8(bytes)) throw malformed('a string is not well-formed UTF-8'); // [MQTT-1.5.4-1]
+  if (isAscii(buffer, start, end) || isUtf8(buffer.subarray(start, end))) return;
+  throw malformed('a string is not well-formed UTF-8');
+}
+
+/** Throws where there is a U+0000. */
+function isAscii(buffer: Buffer, start: number, end: number): boolean {
+  let ascii = true;
+  for (let index = start; index < end; index++) {
+    const byte = buffer[index]!;
+    if (byte === 0) throw malformed('a string contains U+0000'); // [MQTT-1.5.4-2]
+    if (byte > 0x7f) ascii = false;
+  }
+  return ascii;
 }

@@ -4,13 +4,13 @@ import { text } from '../testing/harness.ts';
 import { packet, prefixed, properties } from './bytes.ts';
 import { propertyVectors } from './property-table.ts';
 import { BAD_STRINGS, stringClause } from './strings.ts';
-import { BOTH, hexByte, MALFORMED, type PacketVector, PROTOCOL_ERROR, refusal } from './vector.ts';
+import { BOTH, clauseOf, hexByte, MALFORMED, type PacketVector, PROTOCOL_ERROR, refusal } from './vector.ts';
 
 interface Kind {
   readonly name: string;
   readonly section: string;
   readonly firstByte: string;
-  /** The packets of this type with all other flags. */
+  /** Those that it may have in MQTT 5. */
   readonly reasonCodes: readonly number[];
   /** What answers packet id 9, which nobody knows. */
   answer(version: ProtocolVersion, reasonCode: number): string;
@@ -68,7 +68,7 @@ function vectorsOf(kind: Kind): PacketVector[] {
     ),
     vector(
       version,
-      version === 5 ? 'MQTT-2.2.1-3' : 'MQTT-2.3.1-1',
+      clauseOf(version, 'MQTT-2.2.1-5', 'MQTT-2.3.1-6'),
       'packet id 0',
       packet(firstByte, '0000'),
       refusal(version, PROTOCOL_ERROR),
@@ -78,7 +78,7 @@ function vectorsOf(kind: Kind): PacketVector[] {
     ...otherFlags.map((byte) =>
       vector(
         version,
-        name === 'PUBREL' ? 'MQTT-3.6.1-1' : 'MQTT-2.1.3-1',
+        name === 'PUBREL' ? 'MQTT-3.6.1-1' : clauseOf(version, 'MQTT-2.1.3-1', 'MQTT-2.2.2-2'),
         `flags ${byte[1]}`,
         packet(byte, '0009'),
         refusal(version, MALFORMED),

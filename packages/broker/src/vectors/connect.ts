@@ -4,7 +4,7 @@ import { text } from '../testing/harness.ts';
 import { bodyLength, cut, packet, prefixed, properties } from './bytes.ts';
 import { propertyVectors } from './property-table.ts';
 import { BAD_STRINGS, ODD_STRINGS, stringClause } from './strings.ts';
-import { BOTH, hexByte, MALFORMED, type PacketVector, PROTOCOL_ERROR } from './vector.ts';
+import { BOTH, clauseOf, hexByte, MALFORMED, type PacketVector, PROTOCOL_ERROR } from './vector.ts';
 
 const NAME = text('MQTT');
 const LOGIN = `${text('vector')} ${text('secret')}`;
@@ -43,8 +43,8 @@ function refused(version: ProtocolVersion, reasonCode: number): string {
   return version === 5 ? `CONNACK ${hexByte(reasonCode)}, closed` : 'closed';
 }
 
-function first(version: ProtocolVersion, clause: string, name: string, bytes: string, answer: string): PacketVector {
-  return { version, sent: 'first', clause, name: `CONNECT: ${name}`, bytes, answer };
+function first(version: ProtocolVersion, statement: string, name: string, bytes: string, answer: string): PacketVector {
+  return { version, sent: 'first', clause: statement, name: `CONNECT: ${name}`, bytes, answer };
 }
 
 const WILL_TOPIC = text('app/will/last');
@@ -80,7 +80,7 @@ const flags = BOTH.flatMap((version) => [
       ACCEPTED,
     ),
   ),
-  first(version, 'MQTT-3.1.2-4', 'clean', connect(version), ACCEPTED),
+  first(version, '3.1.2.4', 'clean', connect(version), ACCEPTED),
   first(version, '3.1.2.4', 'not clean', connect(version, { flags: 'c0' }), ACCEPTED),
 ]);
 
@@ -99,8 +99,14 @@ const ends = BOTH.flatMap((version) => {
       connect(version, { will: will(version, WILL_TOPIC) }),
       refusedHere,
     ),
-    first(version, 'MQTT-3.1.3-3', 'will flag without a will', connect(version, { flags: 'c6' }), refusedHere),
-    first(version, 'MQTT-2.2.2-2', 'reserved flags of the fixed header', `11${connect(version).slice(2)}`, 'closed'),
+    first(version, 'MQTT-3.1.2-9', 'will flag without a will', connect(version, { flags: 'c6' }), refusedHere),
+    first(
+      version,
+      clauseOf(version, 'MQTT-2.1.3-1', 'MQTT-2.2.2-2'),
+      'reserved flags of the fixed header',
+      `11${connect(version).slice(2)}`,
+      'closed',
+    ),
     first(
       version,
       '3.1.4',
@@ -210,7 +216,13 @@ const strings = BOTH.flatMap((version) => [
     ];
   }),
   ...ODD_STRINGS.map(([name, hex]) =>
-    first(version, '1.5.4', `client id with ${name}`, connect(version, { clientId: prefixed(hex) }), ACCEPTED),
+    first(
+      version,
+      clauseOf(version, '1.5.4', '1.5.3'),
+      `client id with ${name}`,
+      connect(version, { clientId: prefixed(hex) }),
+      ACCEPTED,
+    ),
   ),
 ]);
 
@@ -218,7 +230,13 @@ const wills = BOTH.flatMap((version) => {
   const withWill = (topic: string): string => connect(version, { flags: 'c6', will: will(version, topic) });
   return [
     ...['#', '+', 'app/+', 'app/#', 'app/a#', '+/app'].map((topic) =>
-      first(version, 'MQTT-4.7.1-1', `will topic ${topic}`, withWill(text(topic)), refused(version, MALFORMED)),
+      first(
+        version,
+        clauseOf(version, 'MQTT-4.7.0-1', 'MQTT-4.7.1-1'),
+        `will topic ${topic}`,
+        withWill(text(topic)),
+        refused(version, MALFORMED),
+      ),
     ),
     first(version, 'MQTT-4.7.3-1', 'will without a topic', withWill('0000'), refused(version, MALFORMED)),
     first(
@@ -250,8 +268,8 @@ const values: PacketVector[] = (
     ['3.1.2.11.9', 'a method that is not offered', `15 ${text('GS2-KRB5')}`, 0x8c],
     ['3.1.2.11.9', 'a method with data', `15 ${text('GS2-KRB5')} 16 0001 61`, 0x8c],
   ] as const
-).map(([clause, name, block, reason]) =>
-  first(5, clause, name, connect(5, { properties: properties(block) }), refused(5, reason)),
+).map(([statement, name, block, reason]) =>
+  first(5, statement, name, connect(5, { properties: properties(block) }), refused(5, reason)),
 );
 
 const goodValues: PacketVector[] = (
@@ -267,7 +285,7 @@ const goodValues: PacketVector[] = (
     ['3.1.2.11.8', 'user property with empty key and value', '26 0000 0000'],
     ['3.1.2.11.8', 'a thousand user properties', '26 0001 61 0001 62'.repeat(1_000)],
   ] as const
-).map(([clause, name, block]) => first(5, clause, name, connect(5, { properties: properties(block) }), ACCEPTED));
+).map(([statement, name, block]) => first(5, statement, name, connect(5, { properties: properties(block) }), ACCEPTED));
 
 /** Every place at which a CONNECT with everything in it can end too soon. */
 const cuts = BOTH.flatMap((version) => {
@@ -281,7 +299,7 @@ const cuts = BOTH.flatMap((version) => {
   return Array.from({ length: bodyLength(whole) }, (_, bytes) =>
     first(
       version,
-      '1.2',
+      clauseOf(version, '1.2', 'MQTT-4.8.0-1'),
       `cut after ${bytes} bytes`,
       cut(whole, bytes),
       bytes < versionKnownFrom ? 'closed' : refused(version, MALFORMED),
@@ -304,8 +322,8 @@ const crashers: PacketVector[] = [
   first(5, '3.2.2.3.6', 'a declared length of 268,435,455', '10 ffffff7f', 'closed'),
   first(5, '2.1.4', 'a remaining length of five bytes', '10 ffffffff7f', 'closed'),
   { ...first(5, '4.13', 'that never ends', connect(5).slice(0, 30), 'closed'), isCutOff: true },
-  { ...first(4, '4.13', 'that never ends', connect(4).slice(0, 30), 'closed'), isCutOff: true },
-  { ...first(4, '4.13', 'one byte', '10', 'closed'), isCutOff: true },
+  { ...first(4, 'MQTT-4.8.0-1', 'that never ends', connect(4).slice(0, 30), 'closed'), isCutOff: true },
+  { ...first(4, 'MQTT-4.8.0-1', 'one byte', '10', 'closed'), isCutOff: true },
 ];
 
 export const CONNECT_VECTORS: readonly PacketVector[] = [

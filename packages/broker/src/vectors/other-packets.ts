@@ -4,7 +4,7 @@ import { text } from '../testing/harness.ts';
 import { packet, prefixed, properties } from './bytes.ts';
 import { propertyVectors } from './property-table.ts';
 import { BAD_STRINGS, stringClause } from './strings.ts';
-import { BOTH, hexByte, MALFORMED, type PacketVector, PROTOCOL_ERROR, refusal } from './vector.ts';
+import { BOTH, clauseOf, hexByte, MALFORMED, type PacketVector, PROTOCOL_ERROR, refusal } from './vector.ts';
 
 function vector(version: ProtocolVersion, clause: string, name: string, bytes: string, answer: string): PacketVector {
   return { version, sent: 'connected', clause, name, bytes, answer };
@@ -18,7 +18,13 @@ const pingreq = BOTH.flatMap((version) => [
   vector(version, 'MQTT-3.12.4-1', 'PINGREQ: two at once', 'c000c000', 'PINGRESP, PINGRESP'),
   vector(version, '3.12.1', 'PINGREQ: with a body', 'c00100', refusal(version, MALFORMED)),
   ...FLAGS.map((flags) =>
-    vector(version, 'MQTT-2.1.3-1', `PINGREQ: flags ${flags}`, `${hex(0xc0 | flags)}00`, refusal(version, MALFORMED)),
+    vector(
+      version,
+      clauseOf(version, 'MQTT-2.1.3-1', 'MQTT-2.2.2-2'),
+      `PINGREQ: flags ${flags}`,
+      `${hex(0xc0 | flags)}00`,
+      refusal(version, MALFORMED),
+    ),
   ),
 ]);
 
@@ -124,10 +130,22 @@ const SERVER_PACKETS: readonly [name: string, bytes: string][] = [
 
 const wrongWay = BOTH.flatMap((version) => [
   ...SERVER_PACKETS.map(([name, bytes]) =>
-    vector(version, '2.1.2', `${name} from a client`, bytes, refusal(version, PROTOCOL_ERROR)),
+    vector(
+      version,
+      clauseOf(version, '2.1.2', '2.2.1'),
+      `${name} from a client`,
+      bytes,
+      refusal(version, PROTOCOL_ERROR),
+    ),
   ),
   ...['00', '01', '0f'].map((firstByte) =>
-    vector(version, '2.1.2', `packet type 0 (${firstByte})`, `${firstByte}00`, refusal(version, MALFORMED)),
+    vector(
+      version,
+      clauseOf(version, '2.1.2', '2.2.1'),
+      `packet type 0 (${firstByte})`,
+      `${firstByte}00`,
+      refusal(version, MALFORMED),
+    ),
   ),
   vector(
     version,

@@ -4,7 +4,7 @@ import { text } from '../testing/harness.ts';
 import { bodyLength, cut, packet, prefixed, properties } from './bytes.ts';
 import { propertyVectors } from './property-table.ts';
 import { BAD_STRINGS, ODD_STRINGS, stringClause } from './strings.ts';
-import { BOTH, MALFORMED, type PacketVector, PROTOCOL_ERROR, refusal } from './vector.ts';
+import { BOTH, clauseOf, MALFORMED, type PacketVector, PROTOCOL_ERROR, refusal } from './vector.ts';
 
 const TOPIC = text('app/x');
 
@@ -47,7 +47,7 @@ const flags = BOTH.flatMap((version) => [
   ...['32', '3a'].map((firstByte) =>
     vector(
       version,
-      'MQTT-4.3.2-4',
+      clauseOf(version, 'MQTT-4.3.2-4', 'MQTT-4.3.2-2'),
       `first byte ${firstByte}`,
       publish(version, firstByte, TOPIC, '0007'),
       acknowledged(version, 'PUBACK', 7, '0x10'),
@@ -56,7 +56,7 @@ const flags = BOTH.flatMap((version) => [
   ...['34', '3c'].map((firstByte) =>
     vector(
       version,
-      'MQTT-4.3.3-8',
+      clauseOf(version, 'MQTT-4.3.3-8', 'MQTT-4.3.3-2'),
       `first byte ${firstByte}`,
       publish(version, firstByte, TOPIC, '0007'),
       acknowledged(version, 'PUBREC', 7, '0x10'),
@@ -72,7 +72,7 @@ const flags = BOTH.flatMap((version) => [
   ...['32', '34'].map((firstByte) =>
     vector(
       version,
-      version === 5 ? 'MQTT-2.2.1-3' : 'MQTT-2.3.1-1',
+      clauseOf(version, 'MQTT-2.2.1-3', 'MQTT-2.3.1-1'),
       `packet id 0 (${firstByte})`,
       publish(version, firstByte, TOPIC, '0000'),
       refusal(version, PROTOCOL_ERROR),
@@ -86,17 +86,23 @@ const exchanges = BOTH.flatMap((version) => {
   const received = acknowledged(version, 'PUBREC', 5, '0x10');
   const completed = acknowledged(version, 'PUBCOMP', 5, '0x00');
   return [
-    vector(version, 'MQTT-4.3.3-11', 'QoS 2 from beginning to end', `${message} 62020005`, `${received}, ${completed}`),
     vector(
       version,
-      'MQTT-4.3.3-10',
+      clauseOf(version, 'MQTT-4.3.3-11', 'MQTT-4.3.3-2'),
+      'QoS 2 from beginning to end',
+      `${message} 62020005`,
+      `${received}, ${completed}`,
+    ),
+    vector(
+      version,
+      clauseOf(version, 'MQTT-4.3.3-10', 'MQTT-4.3.3-2'),
       'QoS 2 that comes again',
       `${message} ${again}`,
       `${received}, ${acknowledged(version, 'PUBREC', 5, '0x00')}`,
     ),
     vector(
       version,
-      'MQTT-4.3.3-12',
+      clauseOf(version, 'MQTT-4.3.3-12', 'MQTT-4.3.3-2'),
       'a packet id after its PUBCOMP',
       `${message} 62020005 ${message}`,
       `${received}, ${completed}, ${received}`,
@@ -128,7 +134,13 @@ const topics = BOTH.flatMap((version) => {
       ),
     ),
     ...ODD_STRINGS.map(([name, hex]) =>
-      vector(version, '1.5.4', `topic with ${name}`, publish(version, '30', prefixed(`6170702f ${hex}`)), ''),
+      vector(
+        version,
+        clauseOf(version, '1.5.4', '1.5.3'),
+        `topic with ${name}`,
+        publish(version, '30', prefixed(`6170702f ${hex}`)),
+        '',
+      ),
     ),
     ...['app/', 'app//', 'app/a b', 'app/$x', 'app//x/'].map((topic) =>
       vector(version, '4.7.1.1', `topic "${topic}"`, publish(version, '30', text(topic)), ''),
@@ -147,17 +159,23 @@ const topics = BOTH.flatMap((version) => {
       publish(version, '30', text('a'.repeat(65_535))),
       refusal(version, 0x90),
     ),
-    vector(version, 'MQTT-3.3.5-2', 'a topic that is not allowed, QoS 0', publish(version, '30', text('not/mine')), ''),
     vector(
       version,
-      'MQTT-3.3.5-2',
+      clauseOf(version, '3.4.2.1', 'MQTT-3.3.5-2'),
+      'a topic that is not allowed, QoS 0',
+      publish(version, '30', text('not/mine')),
+      '',
+    ),
+    vector(
+      version,
+      clauseOf(version, '3.4.2.1', 'MQTT-3.3.5-2'),
       'a topic that is not allowed, QoS 1',
       publish(version, '32', text('not/mine'), '0003'),
       version === 5 ? 'PUBACK 3 0x87' : 'closed',
     ),
     vector(
       version,
-      'MQTT-3.3.5-2',
+      clauseOf(version, '3.5.2.1', 'MQTT-3.3.5-2'),
       'a topic that is not allowed, QoS 2',
       publish(version, '34', text('not/mine'), '0003'),
       version === 5 ? 'PUBREC 3 0x87' : 'closed',
@@ -188,7 +206,7 @@ const aliases: PacketVector[] = [
   vector(5, 'MQTT-3.3.2-9', 'alias beyond the maximum', aliased(TOPIC, '0021'), refusal(5, 0x94)),
   vector(5, 'MQTT-3.3.2-9', 'alias 65535', aliased(TOPIC, 'ffff'), refusal(5, 0x94)),
   vector(5, '3.3.2.3.4', 'an alias that was not set', aliased('0000', '0002'), refusal(5, PROTOCOL_ERROR)),
-  vector(5, 'MQTT-3.3.2-10', 'the largest alias', `${aliased(TOPIC, '0020')} ${aliased('0000', '0020')}`, ''),
+  vector(5, 'MQTT-3.3.2-12', 'the largest alias', `${aliased(TOPIC, '0020')} ${aliased('0000', '0020')}`, ''),
   vector(
     5,
     '3.3.2.3.4',
@@ -198,7 +216,7 @@ const aliases: PacketVector[] = [
   ),
   vector(
     5,
-    'MQTT-3.3.2-10',
+    'MQTT-3.3.2-12',
     'an alias for a topic that is not allowed',
     `${aliased(text('not/mine'), '0001')} ${publish(5, '32', '0000', '0004', properties('230001'))}`,
     'PUBACK 4 0x87',
@@ -248,24 +266,45 @@ const cuts = BOTH.flatMap((version) => {
   const whole = packet('32', TOPIC, '0001', version === 5 ? properties(`02 0000000a 03 ${text('t')}`) : '');
   // In MQTT 3.1.1 what is behind the packet id is payload.
   return Array.from({ length: bodyLength(whole) }, (_, bytes) =>
-    vector(version, '1.2', `cut after ${bytes} bytes`, cut(whole, bytes), refusal(version, MALFORMED)),
+    vector(
+      version,
+      clauseOf(version, '1.2', 'MQTT-4.8.0-1'),
+      `cut after ${bytes} bytes`,
+      cut(whole, bytes),
+      refusal(version, MALFORMED),
+    ),
   );
 });
 
 const sizes = BOTH.flatMap((version) => [
-  vector(version, 'MQTT-3.2.2-15', 'a declared length of 268,435,455', '30 ffffff7f', refusal(version, 0x95)),
-  vector(version, '2.1.4', 'a remaining length of five bytes', '30 ffffffff7f', refusal(version, MALFORMED)),
   vector(
     version,
-    'MQTT-1.5.5-1',
-    'a remaining length in more bytes than it needs',
-    `30 8800 ${TOPIC} 61`,
+    clauseOf(version, 'MQTT-3.2.2-15', '2.2.3'),
+    'a declared length of 268,435,455',
+    '30 ffffff7f',
+    refusal(version, 0x95),
+  ),
+  vector(
+    version,
+    clauseOf(version, '2.1.4', '2.2.3'),
+    'a remaining length of five bytes',
+    '30 ffffffff7f',
     refusal(version, MALFORMED),
   ),
-  { ...vector(version, '4.13', 'that never ends', '30 20 0005', 'closed'), isCutOff: true as const },
+  {
+    ...vector(version, clauseOf(version, '4.13', 'MQTT-4.8.0-1'), 'that never ends', '30 20 0005', 'closed'),
+    isCutOff: true as const,
+  },
 ]);
 
 export const PUBLISH_VECTORS: readonly PacketVector[] = [
+  vector(
+    5,
+    'MQTT-1.5.5-1',
+    'a remaining length in more bytes than it needs',
+    `30 8800 ${TOPIC} 61`,
+    refusal(5, MALFORMED),
+  ),
   ...flags,
   ...exchanges,
   ...topics,

@@ -4,7 +4,7 @@ import { text } from '../testing/harness.ts';
 import { bodyLength, cut, packet, prefixed, properties } from './bytes.ts';
 import { propertyVectors } from './property-table.ts';
 import { BAD_STRINGS, ODD_STRINGS, stringClause } from './strings.ts';
-import { BOTH, hexByte, MALFORMED, type PacketVector, PROTOCOL_ERROR, refusal } from './vector.ts';
+import { BOTH, clauseOf, hexByte, MALFORMED, type PacketVector, PROTOCOL_ERROR, refusal } from './vector.ts';
 
 const FILTER = text('app/vectors');
 
@@ -25,18 +25,23 @@ function unsubscribed(version: ProtocolVersion, ...codes: string[]): string {
   return ['UNSUBACK 1', ...(version === 5 ? codes : [])].join(' ');
 }
 
-const BAD_FILTERS: readonly [filter: string, clause: string][] = [
-  ['', 'MQTT-4.7.3-1'],
-  ['app#', 'MQTT-4.7.1-1'],
-  ['app/#/x', 'MQTT-4.7.1-1'],
-  ['#/app', 'MQTT-4.7.1-1'],
-  ['##', 'MQTT-4.7.1-1'],
-  ['app/x#', 'MQTT-4.7.1-1'],
-  ['app+', 'MQTT-4.7.1-2'],
-  ['+app', 'MQTT-4.7.1-2'],
-  ['app/+x/y', 'MQTT-4.7.1-2'],
-  ['++', 'MQTT-4.7.1-2'],
-  ['+#', 'MQTT-4.7.1-2'],
+const FILTER_CLAUSES = {
+  empty: ['MQTT-4.7.3-1', 'MQTT-4.7.3-1'],
+  multi: ['MQTT-4.7.1-1', 'MQTT-4.7.1-2'],
+  single: ['MQTT-4.7.1-2', 'MQTT-4.7.1-3'],
+} as const;
+const BAD_FILTERS: readonly [filter: string, rule: keyof typeof FILTER_CLAUSES][] = [
+  ['', 'empty'],
+  ['app#', 'multi'],
+  ['app/#/x', 'multi'],
+  ['#/app', 'multi'],
+  ['##', 'multi'],
+  ['app/x#', 'multi'],
+  ['app+', 'single'],
+  ['+app', 'single'],
+  ['app/+x/y', 'single'],
+  ['++', 'single'],
+  ['+#', 'single'],
 ];
 const BAD_SHARES = [
   '$share/',
@@ -60,17 +65,16 @@ const GOOD_SHARES = [
 const filters = BOTH.flatMap((version) => {
   const malformed = refusal(version, MALFORMED);
   return [
-    ...BAD_FILTERS.flatMap(([filter, clause]) => [
-      vector(version, clause, `SUBSCRIBE: filter "${filter}"`, subscribe(version, `${text(filter)} 00`), malformed),
-      vector(
-        version,
-        clause,
-        `SUBSCRIBE: filter "${filter}" as the second`,
-        subscribe(version, `${FILTER} 00 ${text(filter)} 00`),
-        malformed,
-      ),
-      vector(version, clause, `UNSUBSCRIBE: filter "${filter}"`, unsubscribe(version, text(filter)), malformed),
-    ]),
+    ...BAD_FILTERS.flatMap(([filter, rule]) => {
+      const [in5, in311] = FILTER_CLAUSES[rule];
+      const clause = clauseOf(version, in5, in311);
+      const second = `${FILTER} 00 ${text(filter)} 00`;
+      return [
+        vector(version, clause, `SUBSCRIBE: filter "${filter}"`, subscribe(version, `${text(filter)} 00`), malformed),
+        vector(version, clause, `SUBSCRIBE: "${filter}" as the second filter`, subscribe(version, second), malformed),
+        vector(version, clause, `UNSUBSCRIBE: filter "${filter}"`, unsubscribe(version, text(filter)), malformed),
+      ];
+    }),
     ...GOOD_FILTERS.flatMap((filter) => [
       vector(
         version,
@@ -106,7 +110,7 @@ const filters = BOTH.flatMap((version) => {
     ...ODD_STRINGS.map(([name, hex]) =>
       vector(
         version,
-        '1.5.4',
+        clauseOf(version, '1.5.4', '1.5.3'),
         `SUBSCRIBE: filter with ${name}`,
         subscribe(version, `${prefixed(hex)} 00`),
         'SUBACK 1 0x00',
@@ -306,7 +310,7 @@ const cuts = BOTH.flatMap((version) => {
     Array.from({ length: bodyLength(whole) }, (_, bytes) =>
       vector(
         version,
-        '1.2',
+        clauseOf(version, '1.2', 'MQTT-4.8.0-1'),
         `${name}: cut after ${bytes} bytes`,
         cut(whole, bytes),
         refusal(version, bytes === beforeFilters ? PROTOCOL_ERROR : MALFORMED),

@@ -29,6 +29,11 @@ export function refusal(version: ProtocolVersion, reasonCode: number): string {
   return version === 5 ? `DISCONNECT ${hexByte(reasonCode)}, closed` : 'closed';
 }
 
+/** The numbers of a statement in MQTT 5 and in MQTT 3.1.1. */
+export function clauseOf(version: ProtocolVersion, in5: string, in311: string): string {
+  return version === 5 ? in5 : in311;
+}
+
 export function hexByte(value: number): string {
   return `0x${value.toString(16).padStart(2, '0')}`;
 }
