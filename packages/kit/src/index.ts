@@ -2,6 +2,7 @@ export * from './backoff.ts';
 export * from './clock.ts';
 export * from './disk-file.ts';
 export * from './errors.ts';
+export * from './inspection.ts';
 export * from './journal.ts';
 export * from './logger.ts';
 export * from './metrics.ts';

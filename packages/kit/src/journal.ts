@@ -67,10 +67,17 @@ export async function openJournal(path: string, options: JournalOptions = {}): P
   };
 }
 
+export interface JournalReading extends Pick<JournalOpening, 'records' | 'damage'> {
+  /** Bytes behind the last intact record, where nothing is damaged: an append that was cut off, or is under way. */
+  readonly tornBytes: number;
+}
+
 /** Reads a journal that somebody else has open, as far as it is complete. An absent file has no records. */
-export async function readJournal(path: string): Promise<Pick<JournalOpening, 'records' | 'damage'>> {
+export async function readJournal(path: string): Promise<JournalReading> {
   const bytes = await readIfThere(path);
-  return bytes === null ? { records: [], damage: [] } : scanJournal(bytes, path);
+  if (bytes === null) return { records: [], damage: [], tornBytes: 0 };
+  const { records, damage, intactEnd } = scanJournal(bytes, path);
+  return { records, damage, tornBytes: damage.length > 0 ? 0 : bytes.length - intactEnd };
 }
 
 interface Waiting {

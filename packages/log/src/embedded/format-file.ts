@@ -1,7 +1,7 @@
 /** The file `format` in the log's folder: the version of the layout and the number of partitions of each topic. */
-import { mkdir, readFile, rename } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FieldlineError, openDiskFile, syncDirectory } from '@fieldline/kit';
+import { FieldlineError, makeDirectorySync, openDiskFile, syncDirectory } from '@fieldline/kit';
 import type { TopicName, TopicSettings } from '../log.ts';
 import { partitionFolder } from './embedded-reader.ts';
 
@@ -20,7 +20,7 @@ export async function prepareFolder(
   dir: string,
   topics: readonly (readonly [TopicName, TopicSettings])[],
 ): Promise<void> {
-  await mkdir(dir, { recursive: true });
+  makeDirectorySync(dir);
   const before = await readFormat(dir);
   const partitions: Partial<Record<TopicName, number>> = { ...before?.partitions };
   for (const [topic, settings] of topics) {
@@ -34,12 +34,19 @@ export async function prepareFolder(
     if (existing !== undefined) continue;
     partitions[topic] = settings.partitions;
     for (let partition = 0; partition < settings.partitions; partition++) {
-      await mkdir(partitionFolder(dir, topic, partition), { recursive: true });
+      makeDirectorySync(partitionFolder(dir, topic, partition));
     }
-    await syncDirectory(join(dir, topic));
   }
   const isKnown = before !== null && topics.every(([topic]) => before.partitions[topic] !== undefined);
   if (!isKnown) await writeFormat(dir, { version: FORMAT_VERSION, partitions });
+}
+
+/** True where the text is what would be written for a log with these partitions. */
+export function isWellFormed(text: string, partitions: ReadonlyMap<string, number>): boolean {
+  const format = parseFormat(text);
+  if (format === null || format.version !== FORMAT_VERSION || text !== textOf(format)) return false;
+  const listed = Object.entries(format.partitions);
+  return listed.length === partitions.size && listed.every(([topic, count]) => partitions.get(topic) === count);
 }
 
 async function readFormat(dir: string): Promise<Format | null> {
@@ -75,11 +82,15 @@ async function writeFormat(dir: string, format: Format): Promise<void> {
   const path = join(dir, 'format');
   const file = await openDiskFile(`${path}.new`, 'new');
   try {
-    await file.write([Buffer.from(`${JSON.stringify(format)}\n`)], 0);
+    await file.write([Buffer.from(textOf(format))], 0);
     await file.sync();
   } finally {
     await file.close();
   }
   await rename(`${path}.new`, path);
   await syncDirectory(dir);
+}
+
+function textOf(format: Format): string {
+  return `${JSON.stringify(format)}\n`;
 }

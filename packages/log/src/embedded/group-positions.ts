@@ -51,12 +51,7 @@ export class GroupPositions {
 
   /** The highest position that anybody is known to have seen in this partition. */
   knownEnd(topic: string, partition: number): Position {
-    const prefix = keyOf(topic, partition).slice(0, -1);
-    let end = 0;
-    for (const [key, position] of this.#positions) {
-      if (key === `${prefix}]` || key.startsWith(`${prefix},`)) end = Math.max(end, position);
-    }
-    return end;
+    return knownEnd(this.#positions, topic, partition);
   }
 
   close(): Promise<void> {
@@ -74,6 +69,32 @@ export class GroupPositions {
       this.#rewriting = false;
     }
   }
+}
+
+/** What the file holds, looked at while nobody has it open; it stays as it is. */
+export async function inspectGroupPositions(path: string): Promise<{
+  readonly count: number;
+  readonly damage: readonly string[];
+  readonly tornBytes: number;
+  knownEnd(topic: string, partition: number): Position;
+}> {
+  const { records, damage, tornBytes } = await readJournal(path);
+  const positions = latest(records);
+  return {
+    count: positions.size,
+    damage,
+    tornBytes,
+    knownEnd: (topic, partition) => knownEnd(positions, topic, partition),
+  };
+}
+
+function knownEnd(positions: Positions, topic: string, partition: number): Position {
+  const prefix = keyOf(topic, partition).slice(0, -1);
+  let end = 0;
+  for (const [key, position] of positions) {
+    if (key === `${prefix}]` || key.startsWith(`${prefix},`)) end = Math.max(end, position);
+  }
+  return end;
 }
 
 function keyOf(topic: string, partition: number, group?: string): string {

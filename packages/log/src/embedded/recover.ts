@@ -16,6 +16,10 @@ export interface DamagedSpan {
   readonly byteOffset: number;
   readonly byteLength: number;
   readonly reason: string;
+  /** Records from this position on may have stood there; none where both are equal. */
+  readonly from: Position;
+  /** Where the next intact record is; null = none follows. */
+  readonly to: Position | null;
 }
 
 export interface Recovery {
@@ -29,6 +33,7 @@ export interface Recovery {
   /** A position that was never given to a record of this segment, whatever the damage has taken. */
   readonly nextUnused: Position;
   readonly timeMax: Micros;
+  readonly recordCount: number;
   readonly damage: readonly DamagedSpan[];
 }
 
@@ -40,12 +45,14 @@ export async function recoverSegment(path: string, first: Position): Promise<Rec
     const header = decodeSegmentHeader(await window.view(0, SEGMENT_HEADER_BYTES), path);
     const damage: DamagedSpan[] = [];
     if (header === null && byteLength > SEGMENT_HEADER_BYTES) {
-      damage.push({ byteOffset: 0, byteLength: SEGMENT_HEADER_BYTES, reason: 'the segment header is damaged' });
+      const reason = 'the segment header is damaged';
+      damage.push({ byteOffset: 0, byteLength: SEGMENT_HEADER_BYTES, reason, from: first, to: first });
     }
     let salt = header?.salt ?? null;
     let at = SEGMENT_HEADER_BYTES;
     let end = first;
     let timeMax = Number.NEGATIVE_INFINITY;
+    let recordCount = 0;
     let nextUnused: Position | null = null;
     while (at < byteLength) {
       const head = decodeChunkHeader(await window.view(at, Math.min(CHUNK_HEADER_BYTES, byteLength - at)), 0, salt);
@@ -54,6 +61,7 @@ export async function recoverSegment(path: string, first: Position): Promise<Rec
         salt ??= head.salt;
         at += head.byteLength;
         end = head.firstPosition + head.count;
+        recordCount += head.count;
         timeMax = Math.max(timeMax, head.timeMax);
         continue;
       }
@@ -61,15 +69,17 @@ export async function recoverSegment(path: string, first: Position): Promise<Rec
       if (found === null) {
         const isTorn = byteLength - at < CHUNK_HEADER_BYTES || (head !== null && !fits && head.firstPosition >= end);
         if (isTorn || (await isZero(window, at, byteLength))) break;
-        damage.push({ byteOffset: at, byteLength: byteLength - at, reason: 'the last chunk is damaged' });
+        const reason = 'the last chunk is damaged';
+        damage.push({ byteOffset: at, byteLength: byteLength - at, reason, from: end, to: null });
         nextUnused = end + Math.ceil((byteLength - at) / RECORD_BYTES_MIN);
         break;
       }
-      damage.push({ byteOffset: at, byteLength: found.byteOffset - at, reason: 'a chunk is damaged' });
+      const to = found.header.firstPosition;
+      damage.push({ byteOffset: at, byteLength: found.byteOffset - at, reason: 'a chunk is damaged', from: end, to });
       at = found.byteOffset;
     }
     const intactEnd = Math.min(at, byteLength);
-    return { header, byteLength, intactEnd, end, nextUnused: nextUnused ?? end, timeMax, damage };
+    return { header, byteLength, intactEnd, end, nextUnused: nextUnused ?? end, timeMax, recordCount, damage };
   });
 }
 

@@ -21,12 +21,12 @@ export async function maintainOnce(
   databasePath: string,
   stopping: () => boolean,
 ): Promise<void> {
-  await state.layout.dropRetired();
+  await dropRetired(state);
   await closeAgedGeneration(state, now);
   for (const generation of state.layout.current.generations.slice(0, -1)) {
     if (stopping()) return;
     await sealGeneration(state, generation, now);
-    await state.layout.dropRetired();
+    await dropRetired(state);
   }
   if (stopping()) return;
   await exportSeries(state);
@@ -40,8 +40,14 @@ export async function maintainOnce(
   await enforceRetention(state, now);
   if (stopping()) return;
   await checkSomeFiles(state);
-  await state.layout.dropRetired();
+  await dropRetired(state);
   await emptyWriteAheadLog(state, databasePath);
+}
+
+/** A file goes only when the commit that does without it is there for good. */
+async function dropRetired({ session, layout }: StoreState): Promise<void> {
+  await session.keepLogName();
+  await layout.dropRetired();
 }
 
 async function closeAgedGeneration(state: StoreState, now: Micros): Promise<void> {
@@ -80,7 +86,7 @@ async function emptyWriteAheadLog(state: StoreState, databasePath: string): Prom
   if (size < state.settings.walBytesMax) return;
   await state.writes.run(async () => {
     try {
-      await state.session.writer.run('CHECKPOINT');
+      await state.session.checkpoint();
     } catch (error) {
       // Another transaction is open; the next round tries again. The log holds everything meanwhile.
       state.logger.debug({ error: messageOf(error) }, 'checkpoint put off');

@@ -56,29 +56,33 @@ async function readGeneration(connection: DuckDBConnection, hot: HotRows, create
 
 /** The listed files; one that is missing or has another length is marked (in memory: it may come back from a backup). */
 export async function openFiles(connection: DuckDBConnection, sealedDir: string): Promise<SealedFile[]> {
-  const result = await connection.run('SELECT * FROM files ORDER BY id');
   const files: SealedFile[] = [];
-  for (const row of await result.getRowObjects()) {
-    const path = String(row.path);
-    const byteLength = Number(row.byte_length);
-    files.push({
-      id: Number(row.id),
-      generation: Number(row.generation),
-      organizationId: String(row.organization_id),
-      day: Number(row.day),
-      path,
-      rowCount: Number(row.row_count),
-      byteLength,
-      crc32: Number(row.crc32),
-      minTime: Number(row.min_time),
-      maxTime: Number(row.max_time),
-      minSeries: Number(row.min_series),
-      maxSeries: Number(row.max_series),
-      sealedTime: Number(row.sealed_time),
-      damage: (await presence(join(sealedDir, path), byteLength)) ?? (row.damage === null ? null : String(row.damage)),
-    });
+  for (const file of await listedFiles(connection)) {
+    const damage = (await presence(join(sealedDir, file.path), file.byteLength)) ?? file.damage;
+    files.push({ ...file, damage });
   }
   return files;
+}
+
+/** The table `files` as it stands. */
+export async function listedFiles(connection: DuckDBConnection): Promise<SealedFile[]> {
+  const rows = await (await connection.run('SELECT * FROM files ORDER BY id')).getRowObjects();
+  return rows.map((row) => ({
+    id: Number(row.id),
+    generation: Number(row.generation),
+    organizationId: String(row.organization_id),
+    day: Number(row.day),
+    path: String(row.path),
+    rowCount: Number(row.row_count),
+    byteLength: Number(row.byte_length),
+    crc32: Number(row.crc32),
+    minTime: Number(row.min_time),
+    maxTime: Number(row.max_time),
+    minSeries: Number(row.min_series),
+    maxSeries: Number(row.max_series),
+    sealedTime: Number(row.sealed_time),
+    damage: row.damage === null ? null : String(row.damage),
+  }));
 }
 
 async function presence(path: string, byteLength: number): Promise<string | null> {

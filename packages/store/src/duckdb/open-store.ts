@@ -5,7 +5,15 @@
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, FieldlineError, type Logger, type Metrics, silentLogger, systemClock } from '@fieldline/kit';
+import {
+  type Clock,
+  FieldlineError,
+  type Logger,
+  type Metrics,
+  messageOf,
+  silentLogger,
+  systemClock,
+} from '@fieldline/kit';
 import type { RetentionSettings, SampleColumns, StoreStatistics, TelemetryStore, TimeRange } from '../store.ts';
 import { acquirePosition, appendBatch, createGeneration } from './append-batch.ts';
 import { Cells } from './cells.ts';
@@ -336,7 +344,14 @@ class OpenStore implements DuckdbStore {
 
   async #write<T>(work: () => Promise<T>): Promise<T> {
     this.#assertOpen();
-    return this.#state.writes.run(work);
+    return this.#state.writes.run(async () => {
+      const result = await work();
+      await this.#state.session.keepLogName().catch((error: unknown) => {
+        // The commit stands; the next write tries again, and nothing is deleted before.
+        this.#state.logger.warn({ error: messageOf(error) }, 'the folder of the telemetry store cannot be flushed');
+      });
+      return result;
+    });
   }
 
   async #read<T>(work: () => Promise<T>): Promise<T> {

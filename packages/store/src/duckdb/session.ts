@@ -2,10 +2,9 @@
  * One DuckDB database and its connections: one that appends, one for background work, a few that read. Opened with explicit
  * limits, confined to the folder of sealed files and then locked, so that no query can reach another file or lift a limit.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import { FieldlineError, messageOf } from '@fieldline/kit';
+import { FieldlineError, makeDirectorySync, messageOf, syncDirectory } from '@fieldline/kit';
 
 export interface SessionOptions {
   readonly dir: string;
@@ -22,12 +21,15 @@ const NEVER = '100TB';
 export class Session {
   readonly writer: DuckDBConnection;
   readonly background: DuckDBConnection;
+  readonly #dir: string;
   readonly #instance: DuckDBInstance;
   readonly #readers: DuckDBConnection[];
   readonly #idle: DuckDBConnection[];
   readonly #waiting: ((connection: DuckDBConnection) => void)[] = [];
+  #isLogNamed = false;
 
-  private constructor(instance: DuckDBInstance, connections: DuckDBConnection[]) {
+  private constructor(dir: string, instance: DuckDBInstance, connections: DuckDBConnection[]) {
+    this.#dir = dir;
     this.#instance = instance;
     const [writer, background, ...readers] = connections;
     this.writer = writer!;
@@ -39,8 +41,9 @@ export class Session {
   static async open(options: SessionOptions): Promise<Session> {
     const spill = join(options.dir, 'spill');
     const sealed = join(options.dir, 'sealed');
-    await mkdir(spill, { recursive: true });
-    await mkdir(sealed, { recursive: true });
+    makeDirectorySync(options.dir);
+    makeDirectorySync(spill);
+    makeDirectorySync(sealed);
     const instance = await DuckDBInstance.create(join(options.dir, 'store.duckdb'), {
       threads: String(options.threads),
       memory_limit: `${Math.floor(options.memoryLimitBytes / 1024)}KiB`,
@@ -61,7 +64,7 @@ export class Session {
     await first.run(`SET allowed_directories = [${quote(`${sealed}/`)}]`);
     await first.run('SET enable_external_access = false');
     await first.run('SET lock_configuration = true');
-    return new Session(instance, connections);
+    return new Session(options.dir, instance, connections);
   }
 
   /** Runs a read on a connection of its own; waits for one where all are busy. */
@@ -74,6 +77,22 @@ export class Session {
       if (next === undefined) this.#idle.push(connection);
       else next(connection);
     }
+  }
+
+  /**
+   * DuckDB makes its write-ahead log anew after each checkpoint and flushes its content, not its name: a power cut would take
+   * the whole log. So what must outlive one (a commit; a file that is deleted because of a commit) is followed by this.
+   */
+  async keepLogName(): Promise<void> {
+    if (this.#isLogNamed) return;
+    await syncDirectory(this.#dir);
+    this.#isLogNamed = true;
+  }
+
+  /** Moves the write-ahead log into the database; the next commit begins a new one. */
+  async checkpoint(): Promise<void> {
+    this.#isLogNamed = false;
+    await this.writer.run('CHECKPOINT');
   }
 
   close(): void {
