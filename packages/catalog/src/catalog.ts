@@ -34,11 +34,18 @@ import type {
   DeviceWithToken,
   EventFilter,
   IngestReceipt,
+  Job,
+  JobCounts,
+  JobFilter,
+  JobProgress,
+  JobStatus,
+  JsonObject,
   LastSeenUpdate,
   MappingChanges,
   NewApiKey,
   NewDeadLetterAction,
   NewDevice,
+  NewJob,
   NewMapping,
   NewSite,
   NewUser,
@@ -109,6 +116,7 @@ export interface ScopedCatalog {
   readonly events: EventCatalog;
   readonly deadLetters: DeadLetterCatalog;
   readonly receipts: ReceiptCatalog;
+  readonly jobs: JobCatalog;
 }
 
 /** Guards a change: it is made only where the row still has this version, else CONFLICT. */
@@ -216,12 +224,63 @@ export interface ReceiptCatalog {
   get(id: string): Promise<IngestReceipt | null>;
 }
 
+/** The organisation's jobs. They concern it as a whole: a scope of some sites sees none. */
+export interface JobCatalog {
+  /** OVERLOADED where the organisation has 100 unfinished ones already. */
+  create(job: NewJob): Promise<Job>;
+  get(id: string): Promise<Job | null>;
+  /** Newest first. */
+  list(filter?: JobFilter): Promise<Page<Job>>;
+  /** A queued or running job rests until resume(). Twice is fine; CONFLICT where it is finished. */
+  pause(id: string): Promise<Job>;
+  /** A paused or failed job goes on where it was, with all its attempts again. CONFLICT where it is completed or cancelled. */
+  resume(id: string): Promise<Job>;
+  /** Final. Twice is fine; CONFLICT where it has ended otherwise. */
+  cancel(id: string): Promise<Job>;
+  /** Deletes the row of a finished job; CONFLICT where it is not finished. */
+  delete(id: string): Promise<void>;
+  counts(): Promise<JobCounts[]>;
+  /** Cancels those that wait for another attempt. Returns how many. */
+  cancelDelayed(): Promise<number>;
+}
+
 /** The door for what knows no organisation yet. */
 export interface SystemCatalog {
   readonly organizations: SystemOrganizations;
   readonly sessions: Sessions;
   readonly directory: Directory;
   readonly feed: Feed;
+  readonly jobs: SystemJobs;
+}
+
+/** What workers do with jobs, over all organisations. A job that was claimed again, paused or cancelled is the claimer's no more. */
+export interface SystemJobs {
+  /**
+   * Takes the job that has waited longest, for `leaseMs`: a queued one that is due, or one whose worker has not been heard of.
+   * Of one organisation and kind one runs at a time. Of `job` and `nextDue` at most one is not null.
+   */
+  claim(
+    kinds: readonly string[],
+    leaseMs: number,
+  ): Promise<{ readonly job: Job | null; readonly nextDue: Micros | null }>;
+  /** Notes how far it is and prolongs the lease. False where the job is the claimer's no more. */
+  progress(job: Job, progress: JobProgress, leaseMs: number): Promise<boolean>;
+  prolong(job: Job, leaseMs: number): Promise<boolean>;
+  /** False where the job is the claimer's no more; it then stays as it is. */
+  complete(job: Job, result: JsonObject): Promise<boolean>;
+  fail(job: Job, error: string): Promise<boolean>;
+  /** Another attempt, after `delayMs`. */
+  retry(job: Job, error: string, delayMs: number): Promise<boolean>;
+  /** Gives a job back that a stop interrupts: it costs no attempt. */
+  release(job: Job): Promise<boolean>;
+  /** Makes running jobs due at once: for a process that knows that no other one can be at work. */
+  releaseAll(): Promise<number>;
+  /** Those that ended before `before`, oldest first, at most 1,000. */
+  finishedBefore(before: Micros): Promise<Job[]>;
+  get(id: string): Promise<Job | null>;
+  delete(ids: readonly string[]): Promise<void>;
+  /** Calls back when a job was made or has another status; id and status null = some may have been missed. */
+  onChange(listener: (id: string | null, status: JobStatus | null) => void): () => void;
 }
 
 export interface SystemOrganizations {

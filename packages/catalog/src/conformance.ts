@@ -783,6 +783,7 @@ async function fill(catalog: Catalog): Promise<Scope> {
   await scoped.settings.set('k', 1);
   await scoped.mappings.create({ name: 'M', pattern: 'a', codec: 'json', device: 'a', metric: 'b' });
   await scoped.deadLetters.record([{ partition: 0, position: 1, action: 'dismissed', note: '', userId: user.id }]);
+  await scoped.jobs.create({ kind: 'fill', parameters: {} });
   const { feed, sessions } = catalog.system;
   await feed.registerSeries([
     { organizationId, subjectKind: 'device', subjectId: device.id, metricKey: 'm', valueKind: 'number' },

@@ -1,4 +1,5 @@
 export type * from './catalog.ts';
+export { type JobControl, type JobHandler, JobWorker, type JobWorkerOptions } from './jobs/job-worker.ts';
 export { type CatalogOptions, openCatalog } from './open-catalog.ts';
 export { preparePgliteFolder } from './pglite/pglite.ts';
 export * from './rows.ts';

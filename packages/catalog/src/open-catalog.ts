@@ -11,6 +11,7 @@ import { openPglite, type PgliteOptions } from './pglite/pglite.ts';
 import { apiKeyCatalog } from './queries/api-keys.ts';
 import { deviceCatalog } from './queries/devices.ts';
 import { deadLetterCatalog, eventCatalog, receiptCatalog } from './queries/events.ts';
+import { JobChanges, jobCatalog } from './queries/jobs.ts';
 import { mappingCatalog } from './queries/mappings.ts';
 import { organizationCatalog } from './queries/organizations.ts';
 import { API_KEY_CHANGED, REVOKED } from './queries/revocations.ts';
@@ -19,6 +20,7 @@ import { settingCatalog } from './queries/settings.ts';
 import { siteCatalog } from './queries/sites.ts';
 import { readChanges, readSnapshot, readVersion } from './queries/system-directory.ts';
 import * as feed from './queries/system-feed.ts';
+import { systemJobs } from './queries/system-jobs.ts';
 import { bootstrap, seedBuiltInMappings, systemOrganizations } from './queries/system-organizations.ts';
 import * as refreshTokens from './queries/system-refresh-tokens.ts';
 import { registerDevice, registerSeries } from './queries/system-registration.ts';
@@ -61,6 +63,7 @@ export async function joinCatalog(database: Database, options: CommonOptions): P
   const { clock = systemClock, logger = silentLogger } = options;
   const memory = new SessionMemory();
   const watch = new DirectoryWatch((after) => readChanges(database, after), database.pollIntervalMs, logger);
+  const jobChanges = new JobChanges();
   const loadRevocations = async (): Promise<void> => {
     for (const revocation of await sessions.youngRevocations(database)) memory.revoke(revocation, clock.nowMs());
   };
@@ -71,12 +74,13 @@ export async function joinCatalog(database: Database, options: CommonOptions): P
       // Some may have been missed: look at everything again.
       memory.forgetApiKey(null);
       watch.wake();
+      jobChanges.tell(null);
       loadRevocations().catch((error) =>
         logger.warn({ error: messageOf(error) }, 'catalog: revocations cannot be read'),
       );
     } else if (payload.startsWith(REVOKED)) memory.revoke(JSON.parse(payload.slice(REVOKED.length)), clock.nowMs());
     else if (payload.startsWith(API_KEY_CHANGED)) memory.forgetApiKey(payload.slice(API_KEY_CHANGED.length));
-    else watch.wake();
+    else if (!jobChanges.tell(payload)) watch.wake();
   });
   const system: SystemCatalog = {
     organizations: systemOrganizations(database),
@@ -87,6 +91,7 @@ export async function joinCatalog(database: Database, options: CommonOptions): P
       watch: (after, listener) => watch.watch(after, listener),
     },
     feed: joinFeed(database, logger, options.seriesPerSubjectMax ?? SERIES_PER_SUBJECT_MAX),
+    jobs: systemJobs(database, jobChanges),
   };
   return {
     system,
@@ -114,6 +119,7 @@ function joinScoped(database: Database, scope: Scope): ScopedCatalog {
     events: eventCatalog(database, scope),
     deadLetters: deadLetterCatalog(database, scope),
     receipts: receiptCatalog(database, scope),
+    jobs: jobCatalog(database, scope),
   };
 }
 

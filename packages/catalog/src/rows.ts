@@ -213,6 +213,61 @@ export interface DeadLetterAction {
 }
 export type NewDeadLetterAction = Pick<DeadLetterAction, 'partition' | 'position' | 'action' | 'note' | 'userId'>;
 
+/** queued with a runAt ahead waits for its next attempt ("delayed"). The last three are final. */
+export const JOB_STATUSES = ['queued', 'running', 'paused', 'completed', 'failed', 'cancelled'] as const;
+export type JobStatus = (typeof JOB_STATUSES)[number];
+
+/** Long work on behalf of an organisation, which outlives the request and the process. */
+export interface Job {
+  readonly id: string;
+  readonly organizationId: string;
+  readonly kind: string;
+  readonly status: JobStatus;
+  readonly parameters: JsonObject;
+  /** Where the worker goes on; its own form. null = from the start. */
+  readonly checkpoint: JsonObject | null;
+  readonly progressDone: number;
+  /** null until it is known. */
+  readonly progressTotal: number | null;
+  /** progressDone at startedAt: what was done since then tells the pace. */
+  readonly progressAtStart: number;
+  readonly result: JsonObject | null;
+  /** Why the last attempt failed, in words. */
+  readonly error: string | null;
+  /** Attempts since the job last came further. */
+  readonly attempts: number;
+  readonly attemptsMax: number;
+  readonly runAt: Micros;
+  readonly leaseUntil: Micros | null;
+  readonly userId: string | null;
+  readonly createdAt: Micros;
+  readonly updatedAt: Micros;
+  /** When the current (or last) attempt began. */
+  readonly startedAt: Micros | null;
+  readonly finishedAt: Micros | null;
+}
+export interface NewJob {
+  readonly kind: string;
+  readonly parameters: JsonObject;
+  readonly userId?: string | null;
+  /** Default 5. */
+  readonly attemptsMax?: number;
+}
+export interface JobFilter extends PageRequest {
+  readonly kind?: string;
+  readonly status?: JobStatus;
+}
+/** Jobs of one kind, by status. `delayed` are those of `queued` that wait for another attempt. */
+export interface JobCounts {
+  readonly kind: string;
+  readonly counts: Readonly<Record<JobStatus | 'delayed', number>>;
+}
+export interface JobProgress {
+  readonly done: number;
+  readonly total: number | null;
+  readonly checkpoint: JsonObject;
+}
+
 /** The receipt of an HTTP ingest request: where its records stand in the log, so that their state can be told later. */
 export interface IngestReceipt {
   readonly id: string;

@@ -360,6 +360,7 @@ export function createMemoryCatalog(clock: Clock): TestCatalog {
       },
       deadLetters: notUsed('deadLetters'),
       receipts: notUsed('receipts'),
+      jobs: notUsed('jobs'),
     };
   };
 
@@ -375,6 +376,7 @@ export function createMemoryCatalog(clock: Clock): TestCatalog {
       sessions,
       directory: notUsed('directory'),
       feed: notUsed('feed'),
+      jobs: notUsed('system jobs'),
     },
     bootstrap: notUsed('bootstrap'),
     ping: async () => {

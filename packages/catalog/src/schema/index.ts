@@ -2,5 +2,6 @@ export * from './columns.ts';
 export * from './devices.ts';
 export * from './directory.ts';
 export * from './events.ts';
+export * from './jobs.ts';
 export * from './organizations.ts';
 export * from './sessions.ts';
