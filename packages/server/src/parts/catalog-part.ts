@@ -1,15 +1,9 @@
 /** The part `catalog`: opens it (PGlite in a thread of its own, or PostgreSQL), makes the first administrator, keeps the directory. */
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { openCatalog, preparePgliteFolder } from '@fieldline/catalog';
-import type { Config } from '../config/schema.ts';
+import { openCatalog } from '@fieldline/catalog';
 import type { Installation } from '../installation.ts';
 import { secretKey } from '../secret-key.ts';
-
-/** Makes the embedded database's folder where it is missing, whole or not at all. */
-export async function makeCatalogFolder(config: Config): Promise<void> {
-  if (config.catalog.adapter === 'pglite') await preparePgliteFolder(join(config.dataDir, 'catalog'));
-}
 
 export async function startCatalog(of: Installation): Promise<void> {
   const { config } = of;
