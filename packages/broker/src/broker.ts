@@ -3,7 +3,6 @@
  * durable. Errors of single clients end that client's connection and nothing else.
  */
 
-import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { type Health, Metrics, messageOf, Service, silentLogger, systemClock } from '@fieldline/kit';
 import type { BrokerContext } from './broker-context.ts';
@@ -11,10 +10,16 @@ import { BrokerCounters, registerGauges } from './broker-counters.ts';
 import { Connection } from './connection.ts';
 import { GroupCommit } from './group-commit.ts';
 import { publishWill } from './inbound-publish.ts';
-import { type ListenerAddress, Listeners } from './listeners.ts';
+import { type ClientStream, type ListenerAddress, Listeners } from './listeners.ts';
 import { NO_BYTES } from './message.ts';
 import type { PeerFacts } from './open-session.ts';
-import { type BrokerLimits, type BrokerOptions, DEFAULT_LIMITS, type PlatformMessage } from './options.ts';
+import {
+  type BrokerLimits,
+  type BrokerOptions,
+  DEFAULT_LIMITS,
+  type PlatformMessage,
+  type TlsMaterial,
+} from './options.ts';
 import { REASON } from './packets/reason-codes.ts';
 import { Router } from './router/router.ts';
 import { checkTopicName } from './router/topic.ts';
@@ -52,6 +57,8 @@ export interface Broker {
   publish(message: PlatformMessage): Promise<void>;
   /** Routes are asked for again: call it whenever devices or mappings have changed. */
   forgetRoutes(): void;
+  /** Certificates for handshakes from now on, on all TLS listeners. Throws CONFIG_INVALID and keeps the old ones where they are none. */
+  renewCertificates(material: TlsMaterial): void;
   statistics(): BrokerStatistics;
 }
 
@@ -83,9 +90,10 @@ class EmbeddedBroker implements Broker {
     this.#listeners = new Listeners({
       tcp: options.listeners.tcp ?? [],
       tls: options.listeners.tls ?? [],
+      ws: options.listeners.ws ?? [],
       limits: this.#limits,
       logger: this.#context.logger,
-      accept: (socket, peer) => this.#accept(socket, peer),
+      accept: (stream, peer) => this.#accept(stream, peer),
       refused: () => {
         this.#counters.connectionsRefused += 1;
       },
@@ -133,6 +141,10 @@ class EmbeddedBroker implements Broker {
 
   forgetRoutes(): void {
     this.#context.routeEpoch.current += 1;
+  }
+
+  renewCertificates(material: TlsMaterial): void {
+    this.#listeners.renewCertificates(material);
   }
 
   statistics(): BrokerStatistics {
@@ -247,8 +259,8 @@ class EmbeddedBroker implements Broker {
     yield* this.#context.router.snapshot();
   }
 
-  #accept(socket: Socket, peer: PeerFacts): void {
-    this.#context.connections.add(new Connection(this.#context, socket, peer));
+  #accept(stream: ClientStream, peer: PeerFacts): void {
+    this.#context.connections.add(new Connection(this.#context, stream, peer));
   }
 
   #tick(): void {

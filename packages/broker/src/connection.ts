@@ -3,10 +3,10 @@
  * awaited) → judging (it is being authenticated; nothing is read) → open → closed. Reading stops whenever somebody holds
  * it: the log, the connection's own budget, a client that does not read, or a CONNECT that is being judged.
  */
-import type { Socket } from 'node:net';
 import type { BrokerContext } from './broker-context.ts';
 import type { CommitTarget } from './group-commit.ts';
 import { InboundPublish } from './inbound-publish.ts';
+import type { ClientStream } from './listeners.ts';
 import type { Delivery, ProtocolVersion } from './message.ts';
 import { checkConnect, identify, openSession, type PeerFacts } from './open-session.ts';
 import { OutboundPublish } from './outbound-publish.ts';
@@ -35,7 +35,7 @@ const HOLD = { judging: 1, log: 2, ownBudget: 4, slowReader: 8, stopping: 16 } a
 
 export class Connection implements FrameSink, SessionLink, CommitTarget {
   readonly #context: BrokerContext;
-  readonly #socket: Socket;
+  readonly #socket: ClientStream;
   readonly #peer: PeerFacts;
   readonly #frames: FrameReader;
   #phase: 'connecting' | 'judging' | 'open' | 'closed' = 'connecting';
@@ -63,14 +63,13 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
   readonly #acknowledgements = new AcknowledgementBuffer();
   #durable: Promise<void> | null = null;
 
-  constructor(context: BrokerContext, socket: Socket, peer: PeerFacts) {
+  constructor(context: BrokerContext, socket: ClientStream, peer: PeerFacts) {
     this.#context = context;
     this.#socket = socket;
     this.#peer = peer;
     this.#frames = new FrameReader(this, Math.min(context.limits.connectBytesMax, context.limits.packetBytesMax));
     this.#connectedMs = context.clock.monotonicMs();
     this.#lastReceivedMs = this.#connectedMs;
-    socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('drain', () => this.#onDrain());
     socket.on('error', () => {}); // 'close' follows, and that is what counts
@@ -347,6 +346,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
     this.#phase = 'open';
     this.#frames.packetBytesMax = this.#context.limits.packetBytesMax;
     session.connected(this);
+    this.#socket.admitted?.();
     this.#context.counters.connectionsAccepted += 1;
     this.#tell('connected', REASON.success, '');
     this.whenDurable(() => {

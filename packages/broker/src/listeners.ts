@@ -1,15 +1,31 @@
 /**
- * The doors: TCP and TLS servers that hand over sockets with what is known about the other side. Connections are counted
- * from the first byte of TCP on (a TLS handshake that never ends counts, too); one too many is closed at once.
+ * The doors: TCP, TLS and WebSocket servers that hand over byte streams with what is known about the other side. Connections
+ * are counted from the first byte of TCP on (a TLS handshake that never ends counts, too); one too many is closed at once.
  */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
+import {
+  createSecureContext,
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type TLSSocket,
+  Server as TlsServer,
+} from 'node:tls';
 import { FieldlineError, type Logger, messageOf } from '@fieldline/kit';
 import type { PeerFacts } from './open-session.ts';
-import type { BrokerLimits, TcpListenerOptions, TlsListenerOptions } from './options.ts';
+import type { BrokerLimits, TcpListenerOptions, TlsListenerOptions, TlsMaterial } from './options.ts';
+import { WebSocketDoor } from './websocket-door.ts';
+
+/** What a connection is made of: a socket, or a WebSocket that looks like one. */
+export interface ClientStream extends Duplex {
+  /** The client is let in: what holds strangers back ends. */
+  admitted?(): void;
+}
+
+type ListenerKind = 'tcp' | 'tls' | 'ws' | 'wss';
 
 export interface ListenerAddress {
-  readonly kind: 'tcp' | 'tls';
+  readonly kind: ListenerKind;
   readonly host: string;
   readonly port: number;
 }
@@ -17,15 +33,17 @@ export interface ListenerAddress {
 export interface ListenersOptions {
   readonly tcp: readonly TcpListenerOptions[];
   readonly tls: readonly TlsListenerOptions[];
+  /** WebSocket; over TLS where the options name a certificate. */
+  readonly ws: readonly (TcpListenerOptions | TlsListenerOptions)[];
   readonly limits: BrokerLimits;
   readonly logger: Logger;
-  readonly accept: (socket: Socket, peer: PeerFacts) => void;
+  readonly accept: (stream: ClientStream, peer: PeerFacts) => void;
   readonly refused: () => void;
 }
 
 export class Listeners {
   readonly #options: ListenersOptions;
-  readonly #open: { kind: 'tcp' | 'tls'; server: Server }[] = [];
+  readonly #open: { kind: ListenerKind; server: Server; options: TcpListenerOptions | TlsListenerOptions }[] = [];
   readonly #sockets = new Set<Socket>();
 
   constructor(options: ListenersOptions) {
@@ -44,9 +62,24 @@ export class Listeners {
     try {
       for (const options of this.#options.tcp) await this.#listen('tcp', this.#tcpServer(), options);
       for (const options of this.#options.tls) await this.#listen('tls', this.#tlsServer(options), options);
+      for (const options of this.#options.ws) {
+        if ('cert' in options) await this.#listen('wss', this.#webSocketTlsServer(options), options);
+        else await this.#listen('ws', this.#webSocketServer(), options);
+      }
     } catch (error) {
       this.close();
       throw error;
+    }
+  }
+
+  /**
+   * Certificates for handshakes from now on; who is connected stays. Throws CONFIG_INVALID and changes nothing where they are
+   * none. The tickets of earlier handshakes count no more, so nobody passes by what has changed.
+   */
+  renewCertificates(material: TlsMaterial): void {
+    checked(() => createSecureContext(contextOf(material)));
+    for (const { server, options } of this.#open) {
+      if (server instanceof TlsServer) server.setSecureContext(contextOf({ ...options, ...material }));
     }
   }
 
@@ -66,14 +99,40 @@ export class Listeners {
 
   #tcpServer(): Server {
     const server = createServer();
-    server.on('connection', (socket) => this.#count(socket) && this.#options.accept(socket, peerOf(socket, false)));
+    server.on('connection', (socket) => this.#count(socket) && this.#accept(socket, peerOf(socket, false)));
     return server;
   }
 
   #tlsServer(options: TlsListenerOptions): Server {
+    return this.#secureServer(options, (socket) => this.#accept(socket, securePeerOf(socket)));
+  }
+
+  #webSocketServer(): Server {
+    const door = this.#webSocketDoor();
+    const server = createServer();
+    server.on('connection', (socket) => this.#count(socket) && door.take(socket, peerOf(socket, false)));
+    return server;
+  }
+
+  #webSocketTlsServer(options: TlsListenerOptions): Server {
+    const door = this.#webSocketDoor();
+    return this.#secureServer(options, (socket) => door.take(socket, securePeerOf(socket)));
+  }
+
+  #webSocketDoor(): WebSocketDoor {
+    const { limits, accept, refused } = this.#options;
+    return new WebSocketDoor({ limits, accept, refused });
+  }
+
+  #accept(socket: Socket, peer: PeerFacts): void {
+    socket.setNoDelay(true);
+    this.#options.accept(socket, peer);
+  }
+
+  #secureServer(options: TlsListenerOptions, secured: (socket: TLSSocket) => void): Server {
     const server = tlsServer(options, this.#options.limits.connectTimeoutMs);
     server.on('connection', (socket: Socket) => this.#count(socket));
-    server.on('secureConnection', (socket) => this.#options.accept(socket, securePeerOf(socket)));
+    server.on('secureConnection', secured);
     server.on('tlsClientError', (error, socket) => {
       this.#options.refused();
       this.#options.logger.debug(
@@ -96,7 +155,8 @@ export class Listeners {
     return true;
   }
 
-  #listen(kind: 'tcp' | 'tls', server: Server, { host, port }: TcpListenerOptions): Promise<void> {
+  #listen(kind: ListenerKind, server: Server, options: TcpListenerOptions | TlsListenerOptions): Promise<void> {
+    const { host, port } = options;
     return new Promise((resolve, reject) => {
       server.once('error', (error) => {
         reject(
@@ -110,7 +170,7 @@ export class Listeners {
       server.listen({ host, port, backlog: 4096 }, () => {
         server.removeAllListeners('error');
         server.on('error', (error) => this.#options.logger.error({ error: messageOf(error) }, 'a listener failed'));
-        this.#open.push({ kind, server });
+        this.#open.push({ kind, server, options });
         resolve();
       });
     });
@@ -118,18 +178,31 @@ export class Listeners {
 }
 
 /** Throws CONFIG_INVALID where key, certificate or authorities are none, or do not go together. */
-function tlsServer(options: TlsListenerOptions, handshakeTimeout: number): Server {
-  const { key, cert, ca, clientCertificate, minVersion } = options;
-  try {
-    return createTlsServer({
-      key,
-      cert,
-      ...(ca !== undefined && { ca: ca as string | Buffer | (string | Buffer)[] }),
+function tlsServer(options: TlsListenerOptions, handshakeTimeout: number): TlsServer {
+  const { clientCertificate } = options;
+  return checked(() =>
+    createTlsServer({
+      ...contextOf(options),
       requestCert: clientCertificate !== 'none',
       rejectUnauthorized: clientCertificate === 'required',
-      minVersion: minVersion ?? 'TLSv1.2',
       handshakeTimeout,
-    });
+    }),
+  );
+}
+
+function contextOf(options: TlsMaterial & Pick<TlsListenerOptions, 'minVersion'>): SecureContextOptions {
+  const { key, cert, ca, minVersion } = options;
+  return {
+    key,
+    cert,
+    ...(ca !== undefined && { ca: ca as string | Buffer | (string | Buffer)[] }),
+    minVersion: minVersion ?? 'TLSv1.2',
+  };
+}
+
+function checked<T>(work: () => T): T {
+  try {
+    return work();
   } catch (error) {
     throw new FieldlineError(
       'CONFIG_INVALID',

@@ -57,12 +57,16 @@ export interface TcpListenerOptions {
   readonly port: number;
 }
 
-export interface TlsListenerOptions extends TcpListenerOptions {
+/** What a handshake rests on; may be renewed while the listener is open. */
+export interface TlsMaterial {
   /** PEM. */
   readonly key: string | Buffer;
   readonly cert: string | Buffer;
   /** PEM of the authorities that sign client certificates. */
   readonly ca?: string | Buffer | readonly (string | Buffer)[];
+}
+
+export interface TlsListenerOptions extends TcpListenerOptions, TlsMaterial {
   /** 'none': not asked for. 'optional': verified where one is sent. 'required': no handshake without one. */
   readonly clientCertificate: 'none' | 'optional' | 'required';
   /** Default TLSv1.2. */
@@ -131,7 +135,12 @@ export const DEFAULT_LIMITS: BrokerLimits = {
 };
 
 export interface BrokerOptions {
-  readonly listeners: { readonly tcp?: readonly TcpListenerOptions[]; readonly tls?: readonly TlsListenerOptions[] };
+  readonly listeners: {
+    readonly tcp?: readonly TcpListenerOptions[];
+    readonly tls?: readonly TlsListenerOptions[];
+    /** MQTT over WebSocket (path /mqtt, subprotocol "mqtt"); with a certificate over TLS. */
+    readonly ws?: readonly (TcpListenerOptions | TlsListenerOptions)[];
+  };
   /** Those that are not named have the default. */
   readonly limits?: Partial<BrokerLimits>;
   /** Asked once per CONNECT. A rejection of the promise refuses the client with 0x88 (server unavailable). */

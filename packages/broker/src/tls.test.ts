@@ -77,7 +77,10 @@ beforeAll(async () => {
     ...(minVersion && { minVersion }),
   });
   broker = createBroker({
-    listeners: { tls: [listener('required'), listener('optional'), listener('none', 'TLSv1.3')] },
+    listeners: {
+      tls: [listener('required'), listener('optional'), listener('none', 'TLSv1.3')],
+      ws: [listener('optional')],
+    },
     dataDir: null,
     authenticate: (request) => {
       requests.push(request);
@@ -91,8 +94,8 @@ beforeAll(async () => {
     appendToLog: async () => {},
   });
   await broker.start();
-  const [required, optional, none] = broker.addresses();
-  Object.assign(ports, { required: required!.port, optional: optional!.port, none: none!.port });
+  const [required, optional, none, webSocket] = broker.addresses().map(({ port }) => port);
+  Object.assign(ports, { required, optional, none, webSocket });
 });
 
 afterAll(() => broker.stop());
@@ -118,8 +121,12 @@ function tryConnect(port: number, options: object): Promise<MqttClient> {
   });
 }
 
-test.each(['required', 'optional'])('client certificate %s: its CN says who it is', async (kind) => {
-  const client = await tryConnect(ports[kind]!, await authority.issue('dev-42'));
+test.each([
+  ['required', {}],
+  ['optional', {}],
+  ['webSocket', { protocol: 'wss', path: '/mqtt' }],
+])('client certificate %s: its CN says who it is', async (kind, options) => {
+  const client = await tryConnect(ports[kind]!, { ...options, ...(await authority.issue('dev-42')) });
   expect(requests.at(-1)).toMatchObject({ certificateCommonName: 'dev-42', secure: true });
   expect(requests.at(-1)!.certificateFingerprint).toMatch(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/);
   await client.subscribeAsync('x');
@@ -163,4 +170,21 @@ test.each([
   });
   await expect(broken.start()).rejects.toThrow(/no TLS with this key, certificate and authorities/);
   await broken.stop();
+});
+
+test('certificates are renewed while it runs: for new connections at once, who is connected stays', async () => {
+  const device = await authority.issue('dev-42');
+  const connected = await tryConnect(ports.required!, device);
+  const next = await Authority.create('Next');
+  const server = await next.issue('localhost');
+  expect(() => broker.renewCertificates({ key: 'hello', cert: 'hello' })).toThrow(/no TLS with this key/);
+  await (await tryConnect(ports.optional!, await authority.issue('dev-44'))).endAsync();
+  broker.renewCertificates({ ...server, ca: next.certificate.toString('pem') });
+  await expect(tryConnect(ports.required!, device)).rejects.toThrow();
+  const ca = next.certificate.toString('pem');
+  await expect(tryConnect(ports.required!, { ...device, ca })).rejects.toThrow();
+  const renewed = await tryConnect(ports.required!, { ...(await next.issue('dev-43')), ca });
+  await expect(tryConnect(ports.none!, { ca, maxVersion: 'TLSv1.2' })).rejects.toThrow();
+  await Promise.all([connected.subscribeAsync('x'), renewed.subscribeAsync('x')]);
+  await Promise.all([connected.endAsync(), renewed.endAsync()]);
 });
