@@ -16,6 +16,8 @@ export interface ServerOptions {
   readonly startTimeoutMs?: number;
   /** How many of its last lines are remembered. Default 200. */
   readonly linesMax?: number;
+  /** A command that runs the program in its own process, e.g. strace -D with its arguments. */
+  readonly under?: readonly string[];
 }
 
 export interface RunningServer {
@@ -40,7 +42,8 @@ export function temporaryFolder(name: string): { path: string; remove: () => voi
 
 /** Starts `fieldline start` and resolves when it says that it is ready; rejects with its output where it ends before. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const child = spawn(process.execPath, ['--max-semi-space-size=8', COMMAND_LINE, 'start'], {
+  const command = [...(options.under ?? []), process.execPath, '--max-semi-space-size=8', COMMAND_LINE, 'start'];
+  const child = spawn(command[0]!, command.slice(1), {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,

@@ -3,8 +3,9 @@
  * that knows the pitfalls: writes may be short, a new name is durable only after its folder is flushed, errors are coded.
  * Code takes `openDiskFile` as a parameter where a test must make the disk fail.
  */
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { type ErrorOptions, FieldlineError, messageOf } from './errors.ts';
 
 export interface DiskFile {
@@ -39,6 +40,40 @@ export async function syncDirectory(path: string): Promise<void> {
 /** Flushes the folder that holds this file. */
 export function syncParentDirectory(path: string): Promise<void> {
   return syncDirectory(dirname(path));
+}
+
+/** The same at once, for what happens once at a start. */
+export function syncDirectorySync(path: string): void {
+  if (process.platform === 'win32') return;
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * Makes a folder, and those above it that are missing, so that they are there after a power cut: what is flushed inside of a
+ * folder is worth nothing while its own name is not. A folder that is there already gets its name flushed, since whoever made
+ * it may have been cut off before that.
+ */
+export function makeDirectorySync(path: string, mode?: number): void {
+  const whole = resolve(path);
+  const topmost = mkdirSync(whole, { recursive: true, ...(mode !== undefined && { mode }) }) ?? whole;
+  for (let made = whole; ; made = dirname(made)) {
+    syncParentSync(made);
+    if (made === topmost || made === dirname(made)) return;
+  }
+}
+
+/** A folder above that may not be opened is not ours to flush: who made it has seen to it. */
+function syncParentSync(path: string): void {
+  try {
+    syncDirectorySync(dirname(path));
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EINVAL'].includes((error as { code?: string }).code ?? '')) throw error;
+  }
 }
 
 /** A failed disk operation as one of our errors: DISK_FULL where there is no room or quota, else UNAVAILABLE. */

@@ -7,7 +7,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -16,7 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { FieldlineError, messageOf } from '@fieldline/kit';
+import { FieldlineError, makeDirectorySync, messageOf } from '@fieldline/kit';
 
 const LOCK_FILE = 'fieldline.lock';
 /** How long a new lock must stand before it counts: longer than another one needs from looking at a lock to taking it away. */
@@ -34,7 +33,7 @@ const MODE_MOST = 0o750;
 /** Makes, closes to others, and locks the folder. Throws DATA_DIR_LOCKED where a living process has it, CONFIG_INVALID where it cannot be used. */
 export function openDataFolder(path: string): DataFolder {
   try {
-    mkdirSync(path, { recursive: true, mode: MODE_MOST });
+    makeDirectorySync(path, MODE_MOST);
     closeToOthers(path);
   } catch (error) {
     throw new FieldlineError(

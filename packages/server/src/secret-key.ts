@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { FieldlineError } from '@fieldline/kit';
+import { FieldlineError, syncDirectorySync } from '@fieldline/kit';
 import type { Config } from './config/schema.ts';
 
 const KEY_BYTES = 32;
@@ -18,6 +18,8 @@ export function secretKey({ catalog, dataDir }: Config): Buffer {
   writeSync(descriptor, key.toString('base64'));
   fsyncSync(descriptor);
   closeSync(descriptor);
+  // Without it nothing that was encrypted could be read again.
+  syncDirectorySync(dataDir);
   return key;
 }
 

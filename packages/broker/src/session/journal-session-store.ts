@@ -5,7 +5,15 @@
  *   journal record: format version (1) | operation, operation, …
  *   operation: JSON length (4) | JSON | per byte array that the JSON refers to: length (4) | bytes
  */
-import { FieldlineError, type Journal, type JournalOpening, type Logger, openJournal } from '@fieldline/kit';
+import { dirname } from 'node:path';
+import {
+  FieldlineError,
+  type Journal,
+  type JournalOpening,
+  type Logger,
+  makeDirectorySync,
+  openJournal,
+} from '@fieldline/kit';
 import type { SessionStore, StoredOperation } from './session-store.ts';
 
 const FORMAT_VERSION = 1;
@@ -38,6 +46,7 @@ export class JournalSessionStore implements SessionStore {
 
   async open(snapshot: () => Iterable<StoredOperation>): Promise<readonly StoredOperation[]> {
     this.#snapshot = snapshot;
+    makeDirectorySync(dirname(this.#path));
     const opening: JournalOpening = await openJournal(this.#path);
     for (const damage of opening.damage)
       this.#logger.error({ damage }, 'the session journal was damaged; sessions may be lost');
