@@ -4,7 +4,7 @@
  * or a durable dead letter, or (in part) both.
  */
 import { type FieldlineError, isFieldlineError } from '@fieldline/kit';
-import type { LoggedBatch, Origin, SeriesDefinition, SeriesRequest } from '@fieldline/model';
+import type { Origin, SeriesDefinition, SeriesRequest } from '@fieldline/model';
 import { deadLetterBatch } from './dead-letters/dead-letter-batch.ts';
 import type { LiveFanOut } from './live.ts';
 import type { PipelineOptions, PipelineSettings } from './options.ts';
@@ -17,7 +17,7 @@ import { normalise } from './stages/normalise.ts';
 import { limitRefusal, removedRefusal, requestName, requestsFor, resolve, resolveMissing } from './stages/resolve.ts';
 import { noteLastSeen, write } from './stages/write.ts';
 import { type Patience, untilDone } from './until-done.ts';
-import { type Refusal, Work } from './work.ts';
+import { type Refusal, type SelectedBatch, Work } from './work.ts';
 
 const REQUESTS_PER_CALL_MAX = 10_000;
 /** Devices that are registered at the same time. */
@@ -33,6 +33,8 @@ export interface BatchContext extends Patience {
   readonly metrics: PipelineMetrics;
   /** Devices heard of that were not yet told of. */
   readonly heard: DeviceState[];
+  /** Told what was refused, instead of dead letters: for records that have been through once. */
+  readonly onRefused?: (work: Work) => void;
 }
 
 export class BatchProcessor {
@@ -47,7 +49,7 @@ export class BatchProcessor {
    * Takes a slice of the batch, from its record `from` on, through the stages; accepted samples are added to the builder. The
    * index behind its last record. Rejects only when it is stopped, or on a bug.
    */
-  async process(batch: LoggedBatch, from: number, into: SampleBatchBuilder): Promise<number> {
+  async process(batch: SelectedBatch, from: number, into: SampleBatchBuilder): Promise<number> {
     const { settings, live, metrics, options, heard } = this.#context;
     const work = this.#work;
     work.begin(batch, await this.#routes(batch), from);
@@ -58,16 +60,22 @@ export class BatchProcessor {
     this.#timed('normalise', () => normalise(work, settings.futureToleranceMs * 1000));
     const frames = live.framesOf(work);
     if (frames.length > 0) options.onLive?.(frames);
-    const letters = deadLetterBatch(work, options.clock.nowMicros());
-    if (letters !== null) {
-      await untilDone('dead letters', () => options.appendDeadLetters(letters.batch), this.#context, true);
-      metrics.deadLetters(letters.codes);
-      metrics.rejected(work.rejections.length);
-    }
+    await this.#refuse();
     this.#timed('write', () => write(work, into));
     noteLastSeen(work, heard);
     metrics.batch(work.to - from);
     return work.to;
+  }
+
+  /** Resolves when what was refused is a durable dead letter, or told. */
+  async #refuse(): Promise<void> {
+    const { options, metrics, onRefused } = this.#context;
+    if (onRefused !== undefined) return onRefused(this.#work);
+    const letters = deadLetterBatch(this.#work, options.clock.nowMicros());
+    if (letters === null) return;
+    await untilDone('dead letters', () => options.appendDeadLetters(letters.batch), this.#context, true);
+    metrics.deadLetters(letters.codes);
+    metrics.rejected(this.#work.rejections.length);
   }
 
   /** A codec that throws what it may not throw: its payload is kept as a dead letter, and somebody has to look at the codec. */
@@ -76,12 +84,12 @@ export class BatchProcessor {
     for (const { recordIndex, code, message } of failures) {
       if (code !== 'INTERNAL') continue;
       const { partition } = batch;
-      this.#context.options.logger.error({ partition, position: batch.firstPosition + recordIndex, code }, message);
+      this.#context.options.logger.error({ partition, position: this.#work.positionOf(recordIndex), code }, message);
     }
   }
 
   /** Routes by origin; devices that are to be registered are, first. */
-  async #routes(batch: LoggedBatch): Promise<Route[]> {
+  async #routes(batch: SelectedBatch): Promise<Route[]> {
     const { routes } = this.#context;
     const refused = new Map<Origin, Refusal>();
     const unknown = batch.origins.filter((origin) => routes.routeOf(origin).toRegister !== null);

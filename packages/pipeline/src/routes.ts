@@ -52,10 +52,13 @@ export class Routes {
   readonly #directory: DirectoryCache;
   /** Called for each device that the pipeline sees for the first time, or that has changed. */
   readonly #onDevice: (state: DeviceState) => void;
+  readonly #isReplay: boolean;
 
-  constructor(directory: DirectoryCache, onDevice: (state: DeviceState) => void = () => {}) {
+  /** @param isReplay every record is a replayed one */
+  constructor(directory: DirectoryCache, onDevice: (state: DeviceState) => void = () => {}, isReplay = false) {
     this.#directory = directory;
     this.#onDevice = onDevice;
+    this.#isReplay = isReplay;
   }
 
   routeOf(origin: Origin): Route {
@@ -161,7 +164,8 @@ export class Routes {
       );
     }
     const keyOf = match === undefined ? asItIs : keyMaker(match);
-    if (match !== undefined && route.originalPosition !== null) route.codec = match.mapping.codec;
+    const isReplayed = this.#isReplay || route.originalPosition !== null;
+    if (match !== undefined && isReplayed) route.codec = match.mapping.codec;
     const device = this.#directory.findDevice(organizationId, deviceId);
     if (device === undefined) {
       if (this.#directory.organization(organizationId)?.autoRegistration === true) {

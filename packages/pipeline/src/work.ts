@@ -1,7 +1,7 @@
 /** A slice of a read batch on its way through the stages: the raw records, what became of them, what was refused on the way. */
 import { DecodedBatch } from '@fieldline/codecs';
 import type { ErrorCode } from '@fieldline/kit';
-import type { LoggedBatch } from '@fieldline/model';
+import type { LoggedBatch, Position } from '@fieldline/model';
 import type { Route } from './routes.ts';
 import type { SeriesState } from './series-state.ts';
 
@@ -22,9 +22,14 @@ export interface SampleRejection extends Refusal {
   readonly metric: string;
 }
 
+/** Records that were chosen out of a batch: record i stood at positions[i]. Absent = all, from firstPosition on. */
+export interface SelectedBatch extends LoggedBatch {
+  readonly positions?: Float64Array;
+}
+
 /** The memory is used again for the next batch. */
 export class Work {
-  batch!: LoggedBatch;
+  batch!: SelectedBatch;
   /** The records [from, to) of the batch are in this slice; decode finds where it ends. */
   from = 0;
   to = 0;
@@ -36,7 +41,7 @@ export class Work {
   readonly failures: RecordFailure[] = [];
   readonly rejections: SampleRejection[] = [];
 
-  begin(batch: LoggedBatch, routes: readonly Route[], from = 0): void {
+  begin(batch: SelectedBatch, routes: readonly Route[], from = 0): void {
     this.batch = batch;
     this.from = from;
     this.to = batch.count;
@@ -48,6 +53,11 @@ export class Work {
 
   routeOf(recordIndex: number): Route {
     return this.routes[this.batch.originIndex[recordIndex]!]!;
+  }
+
+  /** Where a record stands in the log. */
+  positionOf(recordIndex: number): Position {
+    return this.batch.positions?.[recordIndex] ?? this.batch.firstPosition + recordIndex;
   }
 
   /** Refuses one row: it goes no further, and its record becomes a dead letter that names it. */

@@ -3,15 +3,7 @@
  * taken in and where it stood. One record for each raw record that failed, whole or in part.
  */
 import type { ErrorCode } from '@fieldline/kit';
-import {
-  type LoggedBatch,
-  type Micros,
-  type Origin,
-  type Position,
-  payloadOf,
-  type RawBatch,
-  RawBatchBuilder,
-} from '@fieldline/model';
+import { type Micros, type Origin, type Position, payloadOf, type RawBatch, RawBatchBuilder } from '@fieldline/model';
 import type { Work } from '../work.ts';
 
 /** Rejected metrics that are listed in one dead letter; more are counted. */
@@ -51,7 +43,7 @@ export function deadLetterBatch(work: Work, now: Micros): { batch: RawBatch; cod
   letters.sort((a, b) => a.recordIndex - b.recordIndex);
   const builder = new RawBatchBuilder(letters.length, 4096);
   for (const letter of letters) {
-    builder.add(originOfLetter(work.batch, letter), now, payloadOf(work.batch, letter.recordIndex));
+    builder.add(originOfLetter(work, letter), now, payloadOf(work.batch, letter.recordIndex));
   }
   return { batch: builder.take(), codes: letters.map(({ code }) => code) };
 }
@@ -85,7 +77,8 @@ function partialLetters(work: Work): Letter[] {
   });
 }
 
-function originOfLetter(batch: LoggedBatch, letter: Letter): Origin {
+function originOfLetter(work: Work, letter: Letter): Origin {
+  const { batch } = work;
   const origin = batch.origins[batch.originIndex[letter.recordIndex]!]!;
   const already = origin.attributes?.originalPosition;
   const attributes: DeadLetterAttributes = {
@@ -96,7 +89,7 @@ function originOfLetter(batch: LoggedBatch, letter: Letter): Origin {
     originalTopic: batch.topic,
     originalPartition: batch.partition,
     // A record that was replayed and failed again still has its first position.
-    originalPosition: typeof already === 'number' ? already : batch.firstPosition + letter.recordIndex,
+    originalPosition: typeof already === 'number' ? already : work.positionOf(letter.recordIndex),
     originalReceivedTime: batch.receivedTime[letter.recordIndex]!,
   };
   return { ...origin, attributes: { ...origin.attributes, ...attributes } };

@@ -8,6 +8,7 @@ import type { Work } from '../work.ts';
 
 export function write(work: Work, into: SampleBatchBuilder): void {
   const { batch, decoded, series } = work;
+  const { positions } = batch;
   const { recordIndex, count } = decoded;
   into.reserve(count);
   const { seriesId, sourceTime, receivedTime, value, quality, version, recordPosition } = into;
@@ -16,7 +17,7 @@ export function write(work: Work, into: SampleBatchBuilder): void {
     const of = series[row]!;
     if (of === null) continue;
     const record = recordIndex[row]!;
-    const position = batch.firstPosition + record;
+    const position = positions === undefined ? batch.firstPosition + record : positions[record]!;
     const time = decoded.sourceTime[row]!;
     seriesId[at] = of.id;
     sourceTime[at] = time;

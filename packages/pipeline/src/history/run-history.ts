@@ -1,0 +1,235 @@
+/**
+ * Takes raw records of the past through the live stages. In: the log, a selection, a sink; out: samples in the sink at the
+ * versions that they had when they came, and an account of what was not taken in. Promises:
+ *
+ * - What it writes depends on the log and on the directory alone: two runs into two empty sinks leave the same samples.
+ * - A sample that the sink has already, or a later correction of it, stays as it is.
+ * - Killed at any moment and run again with the last checkpoint, it leaves the same samples and the same account.
+ */
+import { isFieldlineError, Metrics } from '@fieldline/kit';
+import type { LoggedBatch, Micros, Position } from '@fieldline/model';
+import { CircuitBreaker } from '../circuit-breaker.ts';
+import { LiveFanOut } from '../live.ts';
+import { PipelineMetrics } from '../pipeline-metrics.ts';
+import { type BatchContext, BatchProcessor } from '../process-batch.ts';
+import { Routes } from '../routes.ts';
+import { SampleBatchBuilder } from '../sample-batch-builder.ts';
+import { DEFAULT_PIPELINE_SETTINGS } from '../settings.ts';
+import { TransactionWriter } from '../transaction-writer.ts';
+import { Account } from './account.ts';
+import type { HistoryCheckpoint, HistoryOptions, PartitionSpan } from './history.ts';
+import { Pacer } from './pacer.ts';
+import { RecordSelector } from './select-records.ts';
+
+const PROGRESS_INTERVAL_MS = 1000;
+/**
+ * How much earlier reading begins, so that what the stages remember is there: samples without a time of their own are told apart
+ * by what came within the second before (stages/normalise.ts).
+ */
+const WARM_UP_MICROS = 2_000_000;
+const WARM_UP_RECORDS_MAX = 200_000;
+/** Clocks that were set back leave earlier times behind later ones; so far behind the end of the range they are looked for. */
+const CLOCK_STEP_MICROS = 60_000_000;
+/** Small pieces: between two of them others get their turn, and the run can end. */
+const READ_BYTES_MAX = 1024 * 1024;
+const SAMPLES_PER_TRANSACTION = 10_000;
+
+/** Resolves with the last checkpoint: at the end of the range, or where the signal has ended the run. */
+export function runHistory(options: HistoryOptions, signal: AbortSignal): Promise<HistoryCheckpoint> {
+  return new HistoryRun(options, signal).run();
+}
+
+class HistoryRun {
+  readonly #options: HistoryOptions;
+  readonly #signal: AbortSignal;
+  readonly #context: BatchContext;
+  readonly #processor: BatchProcessor;
+  readonly #selector: RecordSelector;
+  readonly #pacer: Pacer;
+  readonly #breaker: CircuitBreaker;
+  readonly #builder = new SampleBatchBuilder(SAMPLES_PER_TRANSACTION);
+  readonly #account: Account;
+  #spans: PartitionSpan[];
+  #toldMs: number;
+  /** What is read now only prepares the stages. */
+  #isWarmingUp = false;
+
+  constructor(options: HistoryOptions, signal: AbortSignal) {
+    const settings = { ...DEFAULT_PIPELINE_SETTINGS, ...options.settings };
+    this.#options = options;
+    this.#signal = signal;
+    this.#breaker = new CircuitBreaker(settings.breakerFailures);
+    this.#account = new Account(options.checkpoint?.counts);
+    this.#spans = [...(options.checkpoint?.partitions ?? [])];
+    this.#selector = new RecordSelector(options.selection, options.directory);
+    this.#pacer = new Pacer(options.pace, options.clock, signal);
+    this.#toldMs = options.clock.monotonicMs();
+    const metrics = new Metrics();
+    this.#context = {
+      options: {
+        ...options,
+        source: {
+          topic: options.name,
+          partitions: options.source.partitions,
+          read: (partition, from, { bytesMax }) =>
+            options.source.read(partition, from, { bytesMax, recordsMax: 1, signal }),
+          bounds: (partition) => options.source.bounds(partition),
+        },
+        // Only what the sink refuses comes here; what the stages refuse goes to onRefused.
+        appendDeadLetters: async (batch) => this.#account.refusedBySink(batch),
+        metrics,
+      },
+      settings,
+      routes: new Routes(options.directory, undefined, true),
+      troubles: new Map(),
+      logger: options.logger,
+      live: new LiveFanOut(0),
+      metrics: new PipelineMetrics(metrics, this.#breaker, () => 0),
+      heard: [],
+      signal,
+      onRefused: (work) => {
+        if (!this.#isWarmingUp) this.#account.refused(work);
+      },
+    };
+    this.#processor = new BatchProcessor(this.#context);
+  }
+
+  async run(): Promise<HistoryCheckpoint> {
+    if (this.#spans.length === 0) await this.#lookUpSpans();
+    await this.#tell();
+    try {
+      for (const [index, span] of this.#spans.entries()) {
+        if (span.next < span.to && !this.#signal.aborted) await this.#runPartition(index);
+      }
+    } catch (error) {
+      if (!this.#signal.aborted) throw error;
+    }
+    if (!this.#signal.aborted) await this.#tell();
+    return this.#checkpoint();
+  }
+
+  /** Decided once: a range that ends now ends there, however long the run takes. */
+  async #lookUpSpans(): Promise<void> {
+    const { source, selection } = this.#options;
+    for (const partition of source.partitions) {
+      const { first, next } = await source.bounds(partition);
+      const from = Math.max(first, await source.positionAtTime(partition, selection.from));
+      const end = Math.min(next, await source.positionAtTime(partition, selection.to + CLOCK_STEP_MICROS));
+      this.#spans.push({ partition, from, to: Math.max(from, end), next: from });
+      if (from === first && first > 0) this.#account.beginsAt(await this.#receivedAt(partition, first), selection.from);
+    }
+  }
+
+  async #runPartition(index: number): Promise<void> {
+    const { partition, next, to } = this.#spans[index]!;
+    const writer = new TransactionWriter(partition, this.#context, this.#breaker);
+    writer.stored = await writer.acquire();
+    let at = await this.#warmUpFrom(partition, next);
+    while (at < to && !this.#signal.aborted) {
+      this.#isWarmingUp = at < next;
+      const batch = await this.#read(partition, at, this.#isWarmingUp ? next : to);
+      if (batch === null) {
+        // Nothing readable up to the end: damaged, and told as such.
+        if (!this.#isWarmingUp) this.#account.missing(to - at);
+        at = this.#isWarmingUp ? next : to;
+      } else {
+        if (!this.#isWarmingUp) this.#account.missing(Math.max(0, batch.firstPosition - at));
+        await this.#take(batch, writer, index);
+        at = batch.firstPosition + batch.count;
+      }
+      if (this.#signal.aborted) return;
+      if (this.#isWarmingUp) this.#builder.reset();
+      else await this.#handOver(writer, index, Math.min(at, to));
+    }
+  }
+
+  /** A read batch through the stages, in pieces that are due. */
+  async #take(batch: LoggedBatch, writer: TransactionWriter, index: number): Promise<void> {
+    for (let start = 0; start < batch.count && !this.#signal.aborted; ) {
+      const due = this.#isWarmingUp ? Number.POSITIVE_INFINITY : await this.#pacer.dueUpTo(batch.receivedTime[start]!);
+      const end = endOfDue(batch, start, due);
+      const selected = this.#selector.select(batch, start, end);
+      for (let from = 0; from < selected.count && !this.#signal.aborted; ) {
+        from = await this.#processor.process(selected, from, this.#builder);
+        if (this.#isWarmingUp) this.#builder.reset();
+      }
+      if (this.#signal.aborted) return;
+      if (!this.#isWarmingUp) this.#account.read(end - start, selected.count);
+      start = end;
+      const isLast = start === batch.count;
+      const isPaced = this.#options.pace.speed !== null;
+      if (!this.#isWarmingUp && !isLast && (isPaced || this.#builder.count >= SAMPLES_PER_TRANSACTION)) {
+        await this.#handOver(writer, index, batch.firstPosition + start);
+      }
+    }
+  }
+
+  /** Stores what has gathered; then everything before `next` has been dealt with. */
+  async #handOver(writer: TransactionWriter, index: number, next: Position): Promise<void> {
+    // What an earlier attempt has stored behind its last checkpoint is there already.
+    if (this.#builder.count > 0 && next > writer.stored) await writer.write(this.#builder, next);
+    this.#account.stored(this.#builder.count);
+    this.#builder.reset();
+    this.#spans[index] = { ...this.#spans[index]!, next };
+    if (this.#options.clock.monotonicMs() - this.#toldMs >= PROGRESS_INTERVAL_MS) await this.#tell();
+    await this.#pacer.rest();
+  }
+
+  /** The next records before `end`; where retention was faster, those behind. */
+  async #read(partition: number, from: Position, end: Position): Promise<LoggedBatch | null> {
+    const { source } = this.#options;
+    for (let at = from; at < end; ) {
+      try {
+        const limits = { bytesMax: READ_BYTES_MAX, recordsMax: end - at, signal: this.#signal };
+        const batch = await source.read(partition, at, limits);
+        return batch === null || batch.firstPosition >= end ? null : cutAt(batch, end);
+      } catch (error) {
+        if (!isFieldlineError(error, 'LOG_POSITION_GONE')) throw error;
+        const { first } = await source.bounds(partition);
+        if (!this.#isWarmingUp) this.#account.deleted(Math.min(first, end) - at);
+        at = first;
+      }
+    }
+    return null;
+  }
+
+  async #warmUpFrom(partition: number, next: Position): Promise<Position> {
+    const { source } = this.#options;
+    const received = await this.#receivedAt(partition, next);
+    const { first } = await source.bounds(partition);
+    if (received === null || next <= first) return next;
+    const earlier = await source.positionAtTime(partition, received - WARM_UP_MICROS);
+    return Math.min(next, Math.max(first, next - WARM_UP_RECORDS_MAX, earlier));
+  }
+
+  async #receivedAt(partition: number, position: Position): Promise<Micros | null> {
+    const limits = { bytesMax: 1, recordsMax: 1, signal: this.#signal };
+    const batch = await this.#options.source.read(partition, position, limits).catch((error: unknown) => {
+      if (isFieldlineError(error, 'LOG_POSITION_GONE')) return null;
+      throw error;
+    });
+    return batch?.receivedTime[0] ?? null;
+  }
+
+  #checkpoint(): HistoryCheckpoint {
+    return { partitions: [...this.#spans], counts: this.#account.counts() };
+  }
+
+  async #tell(): Promise<void> {
+    await this.#options.onProgress(this.#checkpoint());
+    this.#toldMs = this.#options.clock.monotonicMs();
+  }
+}
+
+/** The end of the records from `start` on that were received up to `due`; at least one. */
+function endOfDue(batch: LoggedBatch, start: number, due: Micros): number {
+  if (due === Number.POSITIVE_INFINITY) return batch.count;
+  let end = start + 1;
+  while (end < batch.count && batch.receivedTime[end]! <= due) end += 1;
+  return end;
+}
+
+function cutAt(batch: LoggedBatch, end: Position): LoggedBatch {
+  const count = Math.min(batch.count, end - batch.firstPosition);
+  return count === batch.count ? batch : { ...batch, count };
+}
