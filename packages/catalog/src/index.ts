@@ -1,5 +1,6 @@
 export type * from './catalog.ts';
 export { type JobControl, type JobHandler, JobWorker, type JobWorkerOptions } from './jobs/job-worker.ts';
 export { type CatalogOptions, openCatalog } from './open-catalog.ts';
+export { inspectCatalog } from './pglite/inspect-catalog.ts';
 export { preparePgliteFolder } from './pglite/pglite.ts';
 export * from './rows.ts';

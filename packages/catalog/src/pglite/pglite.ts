@@ -15,6 +15,7 @@ import { CHANNEL, type Database, type Door, pingWith, type Queries, runTransacti
 import { translateError } from '../database/errors.ts';
 import { migrate } from '../database/migrate.ts';
 import { lockFolder } from './folder-lock.ts';
+import { compareSums, dropSums, writeSums } from './sums.ts';
 import type { PgliteWorkerData, PgliteWorkerMessage } from './worker.ts';
 import { WorkerSocket } from './worker-socket.ts';
 
@@ -44,7 +45,10 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
   const unlock = dataDir === null ? () => {} : lockFolder(dataDir);
   let worker: Worker | null = null;
   try {
-    if (dataDir !== null) await prepareFolder(dataDir);
+    if (dataDir !== null) {
+      await prepareFolder(dataDir);
+      await requireUnchanged(dataDir, options.logger ?? silentLogger);
+    }
     const fsyncCount = new SharedArrayBuffer(4);
     worker = await startWorker({ dataDir, fsyncCount });
     const client = await connect(worker);
@@ -54,6 +58,20 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
     unlock();
     throw unopened(dataDir, translateError(error));
   }
+}
+
+/**
+ * A database that was closed cleanly must be what it was then. Pages of tables and indexes are checked by PostgreSQL when it
+ * reads them, so one that is damaged does not keep the rest from work; any other change is refused (UNAVAILABLE).
+ */
+async function requireUnchanged(dataDir: string, logger: Logger): Promise<void> {
+  for (const { path, meaning, isChecked } of (await compareSums(dataDir)) ?? []) {
+    const file = path === '' ? `${dataDir}.sums` : join(dataDir, path);
+    const sentence = `catalog: ${file} is damaged (${meaning}); stop, look with \`fieldline doctor\`, and restore the folder from a backup`;
+    if (!isChecked) throw new FieldlineError('UNAVAILABLE', sentence, { details: { file } });
+    logger.error({ file }, sentence);
+  }
+  await dropSums(dataDir);
 }
 
 /** What PGlite says of damaged files means nothing to a person. */
@@ -190,6 +208,17 @@ export class PgliteDatabase implements Database {
     }
   }
 
+  async #noteSums(): Promise<void> {
+    const { dataDir, logger = silentLogger } = this.#parts.options;
+    if (dataDir === null) return;
+    try {
+      await writeSums(dataDir);
+    } catch (error) {
+      // The database is whole all the same; the next start checks less.
+      logger.warn({ error: messageOf(error) }, 'catalog: the checksums of its files could not be written');
+    }
+  }
+
   async #close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#tail;
@@ -199,6 +228,7 @@ export class PgliteDatabase implements Database {
       await client.end();
       worker.postMessage(null);
       await exited;
+      await this.#noteSums();
     } else {
       await worker.terminate();
     }
