@@ -1,5 +1,8 @@
 /** The nouns that packets, sessions and router share: an application message and its delivery to one subscriber. */
 
+import type { Lane, Share } from './router/share.ts';
+import type { Session } from './session/session.ts';
+
 export type QoS = 0 | 1 | 2;
 /** 4 = MQTT 3.1.1, 5 = MQTT 5.0, as in the CONNECT packet. */
 export type ProtocolVersion = 4 | 5;
@@ -27,6 +30,14 @@ export interface Delivery {
   readonly subscriptionIdentifiers: readonly number[];
   /** Number in its session, by which the session store knows it; 0 = not stored. */
   readonly id: number;
+  /** Where it came through a shared subscription. */
+  readonly shared?: SharedDelivery;
+}
+
+/** Ties a delivery to the share that it came through. */
+export interface SharedDelivery {
+  readonly share: Share<Session>;
+  readonly lane: Lane;
 }
 
 export const NO_BYTES = new Uint8Array(0);

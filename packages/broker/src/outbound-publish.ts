@@ -93,6 +93,7 @@ export class OutboundPublish {
   }
 
   #done(delivery: Delivery | null): void {
+    delivery?.shared?.lane.release();
     if (delivery !== null && delivery.id > 0) {
       this.#context.store.note({ kind: 'delivered', key: this.#session.key, id: delivery.id });
     }

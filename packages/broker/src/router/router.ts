@@ -4,7 +4,7 @@
  * and all their identifiers [MQTT-3.3.4-2]; shared subscriptions count for themselves.
  */
 import type { Clock } from '@fieldline/kit';
-import type { Delivery, Message, QoS } from '../message.ts';
+import type { Delivery, Message, QoS, SharedDelivery } from '../message.ts';
 import type { RetainHandling } from '../packets/subscribe.ts';
 import type { Session } from '../session/session.ts';
 import {
@@ -14,6 +14,7 @@ import {
   storedDelivery,
 } from '../session/session-store.ts';
 import { RetainedTree } from './retained-tree.ts';
+import type { MemberCheck, Share } from './share.ts';
 import { type Subscription, SubscriptionTrie } from './subscription-trie.ts';
 import { parseFilter } from './topic.ts';
 
@@ -70,15 +71,10 @@ export class Router {
     const targets = new Map<Session, { qos: QoS; retain: boolean; identifiers: number[] }>();
     const stored: StoredDelivery[] = [];
     let subscriberCount = 0;
-    room.subscriptions.match(message.topic, isReady, (session, subscription) => {
+    const found = (session: Session, subscription: Subscription): void => {
       if (subscription.noLocal && session === publisher) return; // [MQTT-3.8.3-3]
       const retain = subscription.retainAsPublished && message.retain; // [MQTT-3.3.1-12], [-13]
       const identifiers = subscription.identifier === 0 ? [] : [subscription.identifier];
-      if (subscription.filter.startsWith('$share/')) {
-        subscriberCount += 1;
-        this.#deliver(session, message, subscription.qos, retain, identifiers, stored);
-        return;
-      }
       const target = targets.get(session);
       if (target === undefined) {
         targets.set(session, { qos: subscription.qos, retain, identifiers });
@@ -87,6 +83,9 @@ export class Router {
         target.retain ||= retain;
         target.identifiers.push(...identifiers);
       }
+    };
+    room.subscriptions.match(message.topic, found, (share) => {
+      if (this.#toShare(share, message, stored)) subscriberCount += 1;
     });
     for (const [session, target] of targets) {
       this.#deliver(session, message, target.qos, target.retain, target.identifiers, stored);
@@ -138,6 +137,26 @@ export class Router {
     }
     session.owedRetained = null;
     return false;
+  }
+
+  /**
+   * The connection of a member of shared subscriptions is gone: what it was not sent yet, and what of QoS 1 it has not
+   * answered, goes to other members that are connected (4.8.2); `always`: the session has ended, so to any other member. A
+   * QoS 2 message that was sent stays where it is [MQTT-4.8.2-4], [MQTT-4.8.2-5].
+   */
+  handOver(session: Session, always: boolean): void {
+    if (session.outbound.isIdle) return;
+    const isFit = ({ shared }: Delivery): boolean =>
+      shared !== undefined && (always ? shared.share.size > 0 : shared.share.some(MEMBERS.hasRoom));
+    for (const { message, id, shared } of session.outbound.takeShared(isFit)) {
+      shared!.lane.release();
+      if (id > 0) this.#options.store.note({ kind: 'delivered', key: session.key, id });
+      const stored: StoredDelivery[] = [];
+      this.#toShare(shared!.share, message, stored);
+      if (stored.length > 0) this.#options.store.note({ kind: 'queued', message, deliveries: stored });
+    }
+    if (!always) return;
+    for (const { delivery } of session.outbound.unfinished()) delivery.shared?.lane.release();
   }
 
   /** Takes all subscriptions of a session that ends away. */
@@ -192,6 +211,17 @@ export class Router {
     return true;
   }
 
+  /** False where the share has no member. */
+  #toShare(share: Share<Session>, message: Message, stored: StoredDelivery[]): boolean {
+    const choice = share.choose(message.topic, MEMBERS);
+    if (choice === null) return false;
+    const { member, subscription, lane } = choice;
+    const retain = subscription.retainAsPublished && message.retain;
+    const identifiers = subscription.identifier === 0 ? [] : [subscription.identifier];
+    this.#deliver(member, message, subscription.qos, retain, identifiers, stored, { share, lane });
+    return true;
+  }
+
   #deliver(
     session: Session,
     message: Message,
@@ -199,6 +229,7 @@ export class Router {
     retain: boolean,
     subscriptionIdentifiers: readonly number[],
     stored: StoredDelivery[],
+    shared?: SharedDelivery,
   ): void {
     const qos = Math.min(message.qos, qosMax) as QoS;
     const { link } = session;
@@ -215,10 +246,13 @@ export class Router {
       retain,
       subscriptionIdentifiers,
       id: isStored ? session.nextDeliveryId() : 0,
+      ...(shared && { shared }),
     };
+    shared?.lane.hold();
     const dropped = session.outbound.offer(delivery);
     if (isStored && !dropped.includes(delivery)) stored.push(storedDelivery(session.key, delivery));
     for (const old of dropped) {
+      old.shared?.lane.release();
       if (old !== delivery && old.id > 0) this.#options.store.note({ kind: 'delivered', key: session.key, id: old.id });
     }
     if (dropped.length > 0) this.#options.dropped('queue-full', dropped.length);
@@ -235,7 +269,8 @@ export class Router {
   }
 }
 
-/** For shared subscriptions: a member that is connected and keeps up goes before one that does not (4.8.2). */
-function isReady(session: Session): boolean {
-  return session.link !== null && !session.link.isSlow;
-}
+/** For shared subscriptions: nobody's queue runs over because messages of a topic are kept together. */
+const MEMBERS: MemberCheck<Session> = {
+  isReady: ({ link }) => link !== null && !link.isSlow,
+  hasRoom: ({ link, outbound }) => link !== null && outbound.queuedBytes <= outbound.queueBytesMax / 2,
+};

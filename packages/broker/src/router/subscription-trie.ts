@@ -1,8 +1,9 @@
 /**
- * Subscriptions by their filter's levels. match() walks a topic through it and calls back once per subscription that it
- * meets; of a shared subscription one member gets the message, in turn. Pure: S is whoever subscribes.
+ * Subscriptions by their filter's levels. match() walks a topic through it and calls back once per subscription, and once
+ * per shared subscription, that it meets. Pure: S is whoever subscribes.
  */
 import type { QoS } from '../message.ts';
+import { Share } from './share.ts';
 import { parseFilter } from './topic.ts';
 
 export interface Subscription {
@@ -13,22 +14,6 @@ export interface Subscription {
   readonly retainAsPublished: boolean;
   /** 0 = none. */
   readonly identifier: number;
-}
-
-class Share<S> {
-  readonly members = new Map<S, Subscription>();
-  #turn = 0;
-
-  /** The member whose turn it is; those that can take the message now go before those that cannot. */
-  choose(isReady: (subscriber: S) => boolean): [S, Subscription] | undefined {
-    const members = [...this.members];
-    this.#turn += 1;
-    for (let step = 0; step < members.length; step++) {
-      const member = members[(this.#turn + step) % members.length]!;
-      if (isReady(member[0])) return member;
-    }
-    return members[this.#turn % members.length];
-  }
 }
 
 class Node<S> {
@@ -63,9 +48,11 @@ export class SubscriptionTrie<S> {
       }
       node = child;
     }
-    const members = share === null ? node.subscribers : membersOf(node, share);
-    const isNew = !members.has(subscriber);
-    members.set(subscriber, subscription);
+    let isNew: boolean;
+    if (share === null) {
+      isNew = !node.subscribers.has(subscriber);
+      node.subscribers.set(subscriber, subscription);
+    } else isNew = shareOf(node, share).add(subscriber, subscription);
     if (isNew) this.#size += 1;
     return isNew;
   }
@@ -78,20 +65,22 @@ export class SubscriptionTrie<S> {
     return removed;
   }
 
-  /** Calls `found` for every subscription that the topic falls under. A subscriber may be met several times. */
+  /** True where some filter begins with this level as it stands. */
+  hasFirstLevel(level: string): boolean {
+    return this.#root.children.has(level);
+  }
+
+  /** Calls back for every subscription that the topic falls under. A subscriber may be met several times. */
   match(
     topic: string,
-    isReady: (subscriber: S) => boolean,
     found: (subscriber: S, subscription: Subscription) => void,
+    foundShare: (share: Share<S>) => void,
   ): void {
     const levels = topic.split('/');
     // [MQTT-4.7.2-1]: wildcards in the first place do not match topics that begin with $.
     walk(this.#root, levels, 0, topic.startsWith('$'), (node) => {
       for (const [subscriber, subscription] of node.subscribers) found(subscriber, subscription);
-      for (const share of node.shares.values()) {
-        const member = share.choose(isReady);
-        if (member !== undefined) found(member[0], member[1]);
-      }
+      for (const share of node.shares.values()) foundShare(share);
     });
   }
 }
@@ -117,13 +106,13 @@ function walk<S>(
   if (any !== undefined) walk(any, levels, depth + 1, hidden, visit);
 }
 
-function membersOf<S>(node: Node<S>, name: string): Map<S, Subscription> {
+function shareOf<S>(node: Node<S>, name: string): Share<S> {
   let share = node.shares.get(name);
   if (share === undefined) {
     share = new Share();
     node.shares.set(name, share);
   }
-  return share.members;
+  return share;
 }
 
 function removeFrom<S>(
@@ -136,8 +125,8 @@ function removeFrom<S>(
   if (depth === levels.length) {
     if (share === null) return node.subscribers.delete(subscriber);
     const group = node.shares.get(share);
-    const removed = group?.members.delete(subscriber) ?? false;
-    if (group?.members.size === 0) node.shares.delete(share);
+    const removed = group?.remove(subscriber) ?? false;
+    if (group?.size === 0) node.shares.delete(share);
     return removed;
   }
   const child = node.children.get(levels[depth]!);

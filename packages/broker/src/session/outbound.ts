@@ -17,7 +17,7 @@ export type Work =
   | { readonly kind: 'pubrel'; readonly packetId: number; readonly delivery: Delivery };
 
 export class Outbound {
-  readonly #queueBytesMax: number;
+  readonly queueBytesMax: number;
   #queue: Delivery[] = [];
   #head = 0;
   #queueBytes = 0;
@@ -27,7 +27,7 @@ export class Outbound {
   #lastPacketId = 0;
 
   constructor(queueBytesMax: number) {
-    this.#queueBytesMax = queueBytesMax;
+    this.queueBytesMax = queueBytesMax;
   }
 
   get queuedCount(): number {
@@ -49,12 +49,12 @@ export class Outbound {
   /** Queues a delivery; returns those that had to give way (the new one itself where it alone exceeds the limit). */
   offer(delivery: Delivery): readonly Delivery[] {
     const bytes = messageBytes(delivery.message);
-    if (bytes > this.#queueBytesMax) return [delivery];
+    if (bytes > this.queueBytesMax) return [delivery];
     this.#queue.push(delivery);
     this.#queueBytes += bytes;
-    if (this.#queueBytes <= this.#queueBytesMax) return NONE;
+    if (this.#queueBytes <= this.queueBytesMax) return NONE;
     const dropped: Delivery[] = [];
-    while (this.#queueBytes > this.#queueBytesMax) dropped.push(this.#shift()!);
+    while (this.#queueBytes > this.queueBytesMax) dropped.push(this.#shift()!);
     return dropped;
   }
 
@@ -120,6 +120,21 @@ export class Outbound {
     return this.#finish(packetId, entry);
   }
 
+  /** Takes away those that fit and may still go to somebody else: what was never sent, and QoS 1 without an answer; in order. */
+  takeShared(isFit: (delivery: Delivery) => boolean): Delivery[] {
+    const taken: Delivery[] = [];
+    for (const [packetId, entry] of this.#inFlight) {
+      if (entry.delivery.qos === 1 && isFit(entry.delivery)) taken.push(this.#finish(packetId, entry));
+    }
+    taken.push(...this.#takeQueued(isFit));
+    return taken;
+  }
+
+  /** Takes what has expired out of the queue [MQTT-3.3.2-5]. */
+  takeExpired(nowMs: number): Delivery[] {
+    return this.#takeQueued(({ message }) => message.expiresAtMs <= nowMs);
+  }
+
   /** Everything unfinished, for a snapshot: what is in flight first, then the queue. */
   *unfinished(): Generator<{ delivery: Delivery; packetId: number; stage: 'queued' | 'publish' | 'pubrel' }> {
     for (const [packetId, { delivery, stage }] of this.#inFlight) yield { delivery, packetId, stage };
@@ -138,6 +153,18 @@ export class Outbound {
     this.#inFlight.delete(packetId);
     if (entry.onWire) this.#onWire -= 1;
     return entry.delivery;
+  }
+
+  #takeQueued(isFit: (delivery: Delivery) => boolean): Delivery[] {
+    const taken: Delivery[] = [];
+    const kept: Delivery[] = [];
+    for (let delivery = this.#shift(); delivery !== undefined; delivery = this.#shift()) {
+      (isFit(delivery) ? taken : kept).push(delivery);
+    }
+    this.#queue = kept;
+    this.#head = 0;
+    for (const { message } of kept) this.#queueBytes += messageBytes(message);
+    return taken;
   }
 
   #shift(): Delivery | undefined {

@@ -75,6 +75,7 @@ export class SessionRegistry {
     session.disconnected(nowMs, keepWill);
     if (session.isPersistent) this.#note(session, Number.isFinite(session.endsAtMs) ? session.endsAtMs : null);
     this.#alone.add(session);
+    this.#options.router.handOver(session, false);
     this.#review(session, nowMs);
   }
 
@@ -95,6 +96,7 @@ export class SessionRegistry {
     this.#alone.delete(session);
     this.#sessions.delete(session.key);
     this.#options.router.forget(session);
+    this.#options.router.handOver(session, true);
     if (session.isPersistent) this.#options.store.note({ kind: 'ended', key: session.key });
     this.#sendWill(session);
   }
