@@ -26,6 +26,7 @@ import { checkTopicName } from './router/topic.ts';
 import { JournalSessionStore } from './session/journal-session-store.ts';
 import { SessionRegistry } from './session/session-registry.ts';
 import { MemorySessionStore, type SessionStore, type StoredOperation } from './session/session-store.ts';
+import { SystemTopics } from './system-topics.ts';
 
 export interface BrokerStatistics {
   readonly connections: number;
@@ -77,6 +78,8 @@ class EmbeddedBroker implements Broker {
   readonly #listeners: Listeners;
   readonly #service: Service;
   readonly #counters = new BrokerCounters();
+  readonly #systemTopics: SystemTopics;
+  readonly #systemTicks: number;
   readonly #woken: Connection[] = [];
   readonly #waiting = new Set<Connection>();
   #tickTimer: NodeJS.Timeout | undefined;
@@ -87,6 +90,9 @@ class EmbeddedBroker implements Broker {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#metrics = options.metrics ?? new Metrics();
     this.#context = this.#createContext();
+    const { router, registry, clock } = this.#context;
+    this.#systemTopics = new SystemTopics({ router, sessions: () => registry.all, clock });
+    this.#systemTicks = Math.ceil(this.#limits.systemIntervalMs / TICK_MS);
     this.#listeners = new Listeners({
       tcp: options.listeners.tcp ?? [],
       tls: options.listeners.tls ?? [],
@@ -176,7 +182,14 @@ class EmbeddedBroker implements Broker {
     const dropped = (reason: keyof BrokerCounters['dropped'], count: number): void => {
       this.#counters.dropped[reason] += count;
     };
-    const router = new Router({ store, clock, retainedBytesMax: limits.retainedBytesMax, dropped });
+    const router = new Router({
+      store,
+      clock,
+      retainedBytesMax: limits.retainedBytesMax,
+      dropped,
+      standing: (organizationId, filter) =>
+        limits.systemIntervalMs === 0 ? [] : this.#systemTopics.matching(organizationId, filter),
+    });
     const { queueBytesPerSessionMax } = limits;
     const registry = new SessionRegistry({
       store,
@@ -271,6 +284,7 @@ class EmbeddedBroker implements Broker {
       registry.tick();
       this.#ticks += 1;
       if (this.#ticks % EXPIRE_EVERY_TICKS === 0) router.expire(clock.nowMs());
+      if (this.#systemTicks > 0 && this.#ticks % this.#systemTicks === 0) this.#systemTopics.publish();
       this.#counters.publish(this.#metrics);
     });
   }

@@ -5,7 +5,7 @@
 import type { BrokerContext } from './broker-context.ts';
 import type { Connection } from './connection.ts';
 import { type Message, NO_BYTES } from './message.ts';
-import type { PublishRoute } from './options.ts';
+import type { ClientIdentity, PublishRoute } from './options.ts';
 import { PACKET } from './packets/frame.ts';
 import { ProtocolError } from './packets/protocol-error.ts';
 import { decodePublish, PublishFields } from './packets/publish.ts';
@@ -13,6 +13,7 @@ import { REASON } from './packets/reason-codes.ts';
 import { checkTopicName } from './router/topic.ts';
 import type { Session, Will } from './session/session.ts';
 import { TopicCache, type TopicEntry } from './session/topic-cache.ts';
+import { SYSTEM_LEVEL } from './system-topics.ts';
 
 /** One for the thread: a packet is decoded and dealt with before the next one is looked at. */
 const fields = new PublishFields();
@@ -147,7 +148,7 @@ export class InboundPublish {
   #route(entry: TopicEntry): PublishRoute {
     const epoch = this.#context.routeEpoch.current;
     if (entry.route === null || entry.epoch !== epoch) {
-      entry.route = this.#context.options.route(this.#session.identity, entry.topic);
+      entry.route = routeOf(this.#context, this.#session.identity, entry.topic);
       entry.epoch = epoch;
     }
     return entry.route;
@@ -170,7 +171,7 @@ export class InboundPublish {
 export function publishWill(context: BrokerContext, session: Session, will: Will): void {
   const { identity } = session;
   checkTopicName(will.message.topic);
-  const route = context.options.route(identity, will.message.topic);
+  const route = routeOf(context, identity, will.message.topic);
   if (route.to === 'refused') {
     context.counters.messagesRefused += 1;
     context.logger.warn(
@@ -183,6 +184,18 @@ export function publishWill(context: BrokerContext, session: Session, will: Will
   if (route.to !== 'log') context.router.publish(identity.organizationId, message, null);
   if (route.to !== 'clients')
     context.commit.record(null, route.origin, context.clock.nowMicros(), message.payload, 0, 0);
+}
+
+const SYSTEM_REFUSAL: PublishRoute = {
+  to: 'refused',
+  reasonCode: REASON.notAuthorized,
+  reason: `topics under ${SYSTEM_LEVEL} are for the broker to publish`,
+};
+
+/** Where a message of this client goes. 4.7.2: what the server says about itself comes from nobody else. */
+export function routeOf(context: BrokerContext, identity: ClientIdentity, topic: string): PublishRoute {
+  const isSystem = topic === SYSTEM_LEVEL || topic.startsWith(`${SYSTEM_LEVEL}/`);
+  return isSystem ? SYSTEM_REFUSAL : context.options.route(identity, topic);
 }
 
 function answerTo(qos: number): number {

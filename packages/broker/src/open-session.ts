@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { messageOf } from '@fieldline/kit';
 import type { BrokerContext } from './broker-context.ts';
+import { routeOf } from './inbound-publish.ts';
 import { type Message, NO_BYTES } from './message.ts';
 import type { Authentication, ClientIdentity, ConnectRequest } from './options.ts';
 import type { ClientTerms } from './outbound-publish.ts';
@@ -142,7 +143,7 @@ function willOf(context: BrokerContext, packet: ConnectPacket, identity: ClientI
   if (packet.will === null) return null;
   const { topic, payload, qos, retain, properties } = packet.will;
   checkTopicSize(topic, context.limits.topicLengthMax, context.limits.topicLevelsMax);
-  const route = context.options.route(identity, topic);
+  const route = routeOf(context, identity, topic);
   if (route.to === 'refused') throw new ProtocolError(route.reasonCode, `the will: ${route.reason}`);
   const message: Message = {
     topic,

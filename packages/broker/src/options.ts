@@ -104,6 +104,8 @@ export interface BrokerLimits {
   readonly queueBytesPerSessionMax: number;
   /** Retained messages in all; beyond it a new one is delivered but not retained (0x97 in MQTT 5). */
   readonly retainedBytesMax: number;
+  /** How often $SYS/broker/… is sent to those who have subscribed to it; 0 = there is none. */
+  readonly systemIntervalMs: number;
   /** How long a failing append is tried again before those who wait are disconnected. */
   readonly appendRetryMs: number;
   /** How long a closing socket may take to read what was said last. */
@@ -130,6 +132,7 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   outboundBytesPerConnectionMax: 1024 * 1024,
   queueBytesPerSessionMax: 4 * 1024 * 1024,
   retainedBytesMax: 64 * 1024 * 1024,
+  systemIntervalMs: 10_000,
   appendRetryMs: 15_000,
   closeTimeoutMs: 2_000,
 };

@@ -30,6 +30,8 @@ export interface RouterOptions {
   readonly clock: Clock;
   readonly retainedBytesMax: number;
   readonly dropped: (reason: DropReason, count: number) => void;
+  /** Messages that a new subscription gets before the retained ones. */
+  readonly standing?: (organizationId: string, filter: string) => Iterable<Message>;
 }
 
 export interface PublishOutcome {
@@ -58,6 +60,17 @@ export class Router {
     let count = 0;
     for (const room of this.#rooms.values()) count += room.retained.count;
     return count;
+  }
+
+  retainedCountOf(organizationId: string): number {
+    return this.#rooms.get(organizationId)?.retained.count ?? 0;
+  }
+
+  /** Organisations with a subscription that begins with this level. */
+  *organizationsSubscribedTo(level: string): Generator<string> {
+    for (const [organizationId, room] of this.#rooms) {
+      if (room.subscriptions.hasFirstLevel(level)) yield organizationId;
+    }
   }
 
   get retainedBytes(): number {
@@ -113,8 +126,9 @@ export class Router {
   sendRetained(session: Session, subscription: Subscription, isNew: boolean, handling: RetainHandling): void {
     const { share, filter } = parseFilter(subscription.filter);
     if (share !== null || handling === 2 || (handling === 1 && !isNew)) return;
-    const { retained } = this.#room(session.identity.organizationId);
-    const messages = retained.match(filter, this.#options.clock.nowMs());
+    const { organizationId } = session.identity;
+    const retained = this.#room(organizationId).retained.match(filter, this.#options.clock.nowMs());
+    const messages = oneAfterTheOther(this.#options.standing?.(organizationId, filter) ?? [], retained);
     session.owedRetained ??= new Map();
     session.owedRetained.set(subscription.filter, { subscription, messages });
     session.link?.wake();
@@ -267,6 +281,11 @@ export class Router {
     }
     return room;
   }
+}
+
+function* oneAfterTheOther(first: Iterable<Message>, second: Iterable<Message>): Generator<Message> {
+  yield* first;
+  yield* second;
 }
 
 /** For shared subscriptions: nobody's queue runs over because messages of a topic are kept together. */
