@@ -1,4 +1,4 @@
-/** The command line: `fieldline start | demo | simulate | import | config`. Each command is a file in commands/. */
+/** The command line: `fieldline start | demo | simulate | import | config | doctor`. Each command is a file in commands/. */
 import { FieldlineError, messageOf } from '@fieldline/kit';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { configCommand } from './commands/config.ts';
@@ -60,6 +60,18 @@ withServerFlags(
 withServerFlags(program.command('config').description('print the settings in force and where each came from'))
   .option('--json', 'as JSON')
   .action((flags: ServerFlags & { json?: boolean }) => configCommand(sourcesOf(flags), flags.json === true));
+
+program
+  .command('doctor')
+  .description('look at every file of a stopped server for damage, and mend what can be mended')
+  .option('-c, --config <file>', 'YAML file with settings (default: fieldline.yaml where there is one)')
+  .option('--data-dir <folder>', 'folder that holds everything (FIELDLINE_DATA_DIR)')
+  .option('--repair', 'cut torn ends off, and take lost telemetry from the log again; what is damaged is moved aside')
+  .option('--json', 'as JSON')
+  .action(async (flags: ServerFlags & { repair?: boolean; json?: boolean }) => {
+    const { doctorCommand } = await import('./commands/doctor.ts');
+    await doctorCommand(sourcesOf(flags), flags);
+  });
 
 program
   .command('simulate')

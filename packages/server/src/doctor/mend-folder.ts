@@ -1,0 +1,88 @@
+/**
+ * Mends what an examination has found, as far as the log and what is intact allow. Nothing is deleted: what is damaged goes to
+ * `<data folder>/set-aside/<time>`. Out: what was done, and what could not be, in sentences.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openJournal } from '@fieldline/kit';
+import { openEmbeddedLog, type TopicName, type TopicSettings } from '@fieldline/log';
+import { repairStore } from '@fieldline/store';
+import { type Examination, findingsOf } from './examine-folder.ts';
+
+export interface Mending {
+  readonly done: readonly string[];
+  readonly notMended: readonly string[];
+}
+
+/** The server must not run: the caller holds the folder's lock. */
+export async function mendFolder(
+  examination: Examination,
+  topics: Record<TopicName, TopicSettings>,
+  nowMs: number,
+): Promise<Mending> {
+  const { dataDir } = examination;
+  const asideDir = join(dataDir, 'set-aside', new Date(nowMs).toISOString().replaceAll(':', '-'));
+  const done = [...(await mendSessions(examination)), ...(await mendLog(examination, topics, asideDir))];
+  const notMended = findingsOf(examination)
+    .filter(({ mend }) => mend === 'none')
+    .map(({ file, place, meaning }) => `${file}${place === null ? '' : `, ${place}`}: ${meaning}`);
+  const store = await mendStore(examination, asideDir);
+  return { done: [...done, ...store.done], notMended: [...notMended, ...store.notMended] };
+}
+
+/** Opening the journal cuts a torn end off, or writes what is intact anew and keeps the damaged file beside it. */
+async function mendSessions({ dataDir, inspections }: Examination): Promise<string[]> {
+  const findings = inspections.find(({ part }) => part === 'broker')!.findings.filter(({ mend }) => mend === 'restart');
+  if (findings.length === 0) return [];
+  const path = join(dataDir, 'broker', 'sessions.journal');
+  const { journal, damage } = await openJournal(path);
+  await journal.close();
+  return damage.length === 0 ? [`${path}: the torn end was cut off`] : [...damage];
+}
+
+/** Opening the log does the same for its segments and its consumers' positions. */
+async function mendLog(
+  { dataDir, log }: Examination,
+  topics: Record<TopicName, TopicSettings>,
+  asideDir: string,
+): Promise<string[]> {
+  const findings = log.findings.filter(({ mend }) => mend !== 'none');
+  if (findings.length === 0) return [];
+  const dir = join(dataDir, 'log');
+  const done: string[] = [];
+  const format = join(dir, 'format');
+  if (findings.some(({ file }) => file === format)) {
+    if (existsSync(format)) {
+      await mkdir(join(asideDir, 'log'), { recursive: true });
+      await rename(format, join(asideDir, 'log', 'format'));
+      done.push(`moved ${format} to ${join(asideDir, 'log', 'format')}`);
+    }
+    done.push(`${format}: written anew`);
+  }
+  const opened = await openEmbeddedLog({ dir, topics });
+  await opened.close();
+  for (const { file, place } of findings)
+    if (file !== format) done.push(`${file}, ${place}: cut off, or kept aside and passed over`);
+  return done;
+}
+
+async function mendStore({ dataDir, log, store }: Examination, asideDir: string): Promise<Mending> {
+  const oldestOf = (topic: string, partition: number): number =>
+    log.partitions.find((each) => each.topic === topic && each.partition === partition)?.first ?? 0;
+  const { done, fromLog, isNew } = await repairStore({ dir: join(dataDir, 'store'), asideDir, oldestOf }, store);
+  const notMended: string[] = [];
+  const raw = log.partitions.find(({ topic }) => topic === 'telemetry.raw');
+  if (raw !== undefined && raw.first === 0) return { done, notMended };
+  const limit =
+    raw?.deletedBefore == null
+      ? 'the log does not reach back to the beginning'
+      : `the log does not hold records received before ${new Date(raw.deletedBefore / 1000).toISOString()}`;
+  for (const file of fromLog) {
+    const [from, to] = [file.minTime, file.maxTime].map((time) => new Date(time / 1000).toISOString());
+    notMended.push(`${file.rowCount} samples of ${from} to ${to} (${file.path}): ${limit}; what came before is lost`);
+  }
+  if (isNew)
+    notMended.push(`store: ${limit}; older samples that were in no sealed file that could be taken over are lost`);
+  return { done, notMended };
+}
