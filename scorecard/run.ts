@@ -7,10 +7,11 @@ import { messageOf } from '@fieldline/kit';
 import type { Form, Outcome, ScorecardLine } from './line.ts';
 import { packetVectors } from './packet-vectors.ts';
 import { mqtt5Suite, mqtt311Suite } from './paho.ts';
-import { processKill } from './process-kill.ts';
+import { onceInEffect, processKill } from './process-kill.ts';
+import { recovery } from './recovery.ts';
 
 /** In the order of their numbers. */
-const LINES: readonly ScorecardLine[] = [mqtt5Suite, mqtt311Suite, packetVectors, processKill];
+const LINES: readonly ScorecardLine[] = [mqtt5Suite, mqtt311Suite, packetVectors, processKill, onceInEffect, recovery];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

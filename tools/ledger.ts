@@ -1,8 +1,10 @@
 /**
  * `npm run ledger -- --kills 10`: proves on the real program that what was acknowledged is there after SIGKILL, once.
- * `--kills 100 --samples 1000000` is the long form. Prints the result as JSON; exit 1 where anything is lost or doubled.
+ * `--kills 100 --samples 1000000` is the long form; --doors and --moments choose (default: all in turn). Prints the result as JSON; exit 1 where anything is lost or doubled.
  */
 import { parseArgs } from 'node:util';
+import type { Door } from '../tests/support/ledger/clients.ts';
+import { MOMENTS, type Moment } from '../tests/support/ledger/moments.ts';
 import { runLedger } from '../tests/support/ledger.ts';
 import { temporaryFolder } from '../tests/support/server-process.ts';
 
@@ -10,8 +12,9 @@ const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '10' },
     samples: { type: 'string', default: '20000' },
-    clients: { type: 'string', default: '20' },
-    qos: { type: 'string', default: '1' },
+    clients: { type: 'string', default: '21' },
+    doors: { type: 'string', default: 'qos1,qos2,http' },
+    moments: { type: 'string', default: MOMENTS.join(',') },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
   },
 });
@@ -23,7 +26,9 @@ const result = await runLedger({
   window: 20,
   samplesPerMessage: 5,
   samplesMin: Number(values.samples),
-  qos: values.qos === '2' ? 2 : 1,
+  doors: values.doors.split(',') as Door[],
+  moments: values.moments.split(',') as Moment[],
+  firstStartsCutOff: 2,
   seed: Number(values.seed),
   // Sealing goes on all the time, so that kills fall into it.
   environment: {

@@ -69,9 +69,20 @@ export class ApiSession {
     return devices;
   }
 
-  /** All raw samples of one metric in a range, page by page: [source time in ms, value] pairs in order. */
+  /** All raw samples of one metric in a range: [source time in ms, value] pairs in order. */
   async samples(deviceId: string, metricKey: string, startMs: number, endMs: number): Promise<[number, number][]> {
     const found: [number, number][] = [];
+    for await (const page of this.samplePages(deviceId, metricKey, startMs, endMs)) found.push(...page);
+    return found;
+  }
+
+  /** The same, page by page. */
+  async *samplePages(
+    deviceId: string,
+    metricKey: string,
+    startMs: number,
+    endMs: number,
+  ): AsyncGenerator<[number, number][]> {
     let cursor: string | null = null;
     do {
       const query = new URLSearchParams({
@@ -86,10 +97,9 @@ export class ApiSession {
         'GET',
         `telemetry/device/${deviceId}?${query}`,
       );
-      for (const sample of page.data) found.push([Date.parse(sample.timestamp), sample.value]);
+      yield page.data.map(({ timestamp, value }) => [Date.parse(timestamp), value]);
       cursor = page.nextCursor;
     } while (cursor !== null);
-    return found;
   }
 }
 

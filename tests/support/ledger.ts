@@ -1,41 +1,47 @@
 /**
- * The ledger: stock MQTT clients publish numbered samples and write down each acknowledgement, while the server is killed
- * with SIGKILL at random moments and started again. At the end every acknowledged sample must be readable through REST
- * exactly once, with its value and time; samples that were never acknowledged may be there, at most once.
+ * The ledger: stock clients send numbered samples over MQTT and HTTP and write down each acknowledgement, while the server is
+ * killed with SIGKILL at random and at chosen moments (ledger/moments.ts) and started again. At the end every acknowledged
+ * sample must be readable through REST exactly once, with its value and time; samples that were never acknowledged may be
+ * there, at most once.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import mqtt, { type MqttClient } from 'mqtt';
+import { join } from 'node:path';
+import { makeOlderCatalog } from '@fieldline/catalog/older-schema';
 import { ApiSession, type DeviceCredentials, eventually } from './api-session.ts';
-import { type RunningServer, startServer } from './server-process.ts';
+import { type Door, type LedgerClient, openClient } from './ledger/clients.ts';
+import { type Comparison, compare } from './ledger/compare.ts';
+import { endServer, type Moment } from './ledger/moments.ts';
+import { killWhileStarting, type RunningServer, startServer } from './server-process.ts';
 
 export interface LedgerOptions {
   readonly dataDir: string;
   readonly kills: number;
   readonly clients: number;
+  /** Taken in turn by the clients. Default QoS 1. */
+  readonly doors?: readonly Door[];
+  /** Taken in turn by the kills. Default any. */
+  readonly moments?: readonly Moment[];
+  /** Starts that are cut off on the folder of an older version, before the first that is let through. Default 0. */
+  readonly firstStartsCutOff?: number;
   /** Messages under way per client. */
   readonly window: number;
   readonly samplesPerMessage: number;
   /** Goes on until so many samples are acknowledged, even when the kills are done. */
   readonly samplesMin: number;
-  readonly qos: 1 | 2;
   readonly seed: number;
   /** Server settings, e.g. to seal all the time. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly say?: (line: string) => void;
 }
 
-export interface LedgerResult {
+export interface LedgerResult extends Comparison {
   readonly kills: number;
-  readonly acknowledged: number;
-  readonly lost: number;
-  readonly doubled: number;
-  readonly wrong: number;
-  /** Samples that are readable although their acknowledgement never arrived. */
-  readonly unacknowledged: number;
   readonly recoveriesMs: readonly number[];
-  /** What was found amiss first, for a person. */
-  readonly findings: readonly string[];
+  /** Chosen moments that did not come in time. */
+  readonly missed: number;
 }
+
+/** How long a first start takes, about: those that are cut off end before. */
+const FIRST_START_MS = 4_000;
 
 /** Mulberry32: small, seeded, good enough to choose moments. */
 function random(seed: number): () => number {
@@ -48,177 +54,67 @@ function random(seed: number): () => number {
   };
 }
 
-/** Sample number n of a client has this value and time: both tell the number. */
-const STEP_MS = 7;
-const numbered = (client: number, sample: number): number => client * 1e9 + sample + 0.25;
-
-class LedgerClient {
-  readonly device: DeviceCredentials;
-  /** Sample numbers whose message was acknowledged. */
-  readonly acknowledged: Uint8Array[] = [];
-  acknowledgedCount = 0;
-  sent = 0;
-  #client: MqttClient;
-  readonly #index: number;
-  readonly #options: LedgerOptions;
-  readonly #startMs: number;
-  #inFlight = 0;
-  #running = true;
-  #onIdle: (() => void) | null = null;
-
-  constructor(
-    index: number,
-    device: DeviceCredentials,
-    options: LedgerOptions,
-    server: RunningServer,
-    startMs: number,
-  ) {
-    this.#index = index;
-    this.device = device;
-    this.#options = options;
-    this.#startMs = startMs;
-    this.#client = mqtt.connect({
-      host: server.mqtt.host,
-      port: server.mqtt.port,
-      protocolVersion: index % 2 === 0 ? 5 : 4,
-      clientId: `ledger-${index}`,
-      username: device.id,
-      password: device.token,
-      clean: false,
-      reconnectPeriod: 100,
-      connectTimeout: 5_000,
-      properties: index % 2 === 0 ? { sessionExpiryInterval: 3600 } : {},
-    });
-    this.#client.on('error', () => {}); // The server is killed on purpose; the client reconnects.
-    this.#client.once('connect', () => this.#fill());
-  }
-
-  /** Stops publishing and resolves when everything under way is acknowledged. */
-  async finish(): Promise<void> {
-    this.#running = false;
-    if (this.#inFlight > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onIdle = resolve;
-      });
-    }
-    await this.#client.endAsync(true);
-  }
-
-  #fill(): void {
-    while (this.#running && this.#inFlight < this.#options.window) this.#publish();
-  }
-
-  #publish(): void {
-    const { samplesPerMessage, qos } = this.#options;
-    const first = this.sent;
-    this.sent += samplesPerMessage;
-    this.#inFlight += 1;
-    const messages = Array.from({ length: samplesPerMessage }, (_, offset) => ({
-      ts: this.#startMs + (first + offset) * STEP_MS,
-      metrics: { n: numbered(this.#index, first + offset) },
-    }));
-    const topic = `v1/telemetry/${this.device.organizationId}/${this.device.key}`;
-    this.#client.publish(topic, JSON.stringify(messages), { qos }, (error) => {
-      this.#inFlight -= 1;
-      const isAcknowledged = error === undefined || error === null;
-      if (isAcknowledged) this.#note(first, samplesPerMessage);
-      if (!this.#running) {
-        if (this.#inFlight === 0) this.#onIdle?.();
-      } else if (isAcknowledged) this.#fill();
-      // What is published from within a failure joins the queue that mqtt.js is just failing, and fails again, for ever.
-      else setImmediate(() => this.#fill());
-    });
-  }
-
-  #note(first: number, count: number): void {
-    for (let sample = first; sample < first + count; sample++) {
-      const block = Math.floor(sample / 65_536);
-      this.acknowledged[block] ??= new Uint8Array(65_536);
-      this.acknowledged[block][sample % 65_536] = 1;
-    }
-    this.acknowledgedCount += count;
-  }
-}
-
 /** Runs the whole proof and returns what was found. */
 export async function runLedger(options: LedgerOptions): Promise<LedgerResult> {
-  const say = options.say ?? (() => {});
+  const { dataDir, kills, moments = ['any'], say = () => {} } = options;
   const chance = random(options.seed);
   say(`seed ${options.seed}`);
+  let server = await firstStart(options, chance);
   // The clients keep one address, so the ports are fixed from the first start on.
-  let server = await startServer({ dataDir: options.dataDir, environment: options.environment });
   const environment = {
     ...options.environment,
     FIELDLINE_BROKER_PORT: String(server.mqtt.port),
     FIELDLINE_API_PORT: new URL(server.url).port,
   };
   const startMs = Date.now() - 86_400_000;
-  const devices = await (await ApiSession.signIn(server.url)).createDevices(options.clients, 'ledger-');
-  const clients = devices.map((device, index) => new LedgerClient(index, device, options, server, startMs));
-  const acknowledged = (): number => clients.reduce((sum, client) => sum + client.acknowledgedCount, 0);
+  const clients = await openClients(options, server, startMs, chance);
+  const acknowledged = (): number => clients.reduce((sum, client) => sum + client.acknowledged.size, 0);
   const recoveriesMs: number[] = [];
-  for (let kill = 1; kill <= options.kills; kill++) {
+  let missed = 0;
+  for (let kill = 1; kill <= kills; kill++) {
     const before = acknowledged();
     await eventually('acknowledgements', () => (acknowledged() > before ? true : null), 60_000);
-    await sleep(100 + chance() * 1500);
-    await server.kill();
-    const started = performance.now();
-    server = await startServer({ dataDir: options.dataDir, environment });
-    recoveriesMs.push(performance.now() - started);
-    say(
-      `kill ${kill}: ready again after ${recoveriesMs.at(-1)!.toFixed(0)} ms, ${acknowledged()} samples acknowledged`,
-    );
+    const moment = moments[(kill - 1) % moments.length]!;
+    const start = { dataDir, environment };
+    const scene = { server, start, clients, chance, acknowledged, startMs: recoveriesMs.at(-1) ?? FIRST_START_MS };
+    const came = await endServer(moment, scene);
+    if (!came) missed += 1;
+    const killedMs = performance.now();
+    server = await startServer(start);
+    recoveriesMs.push(performance.now() - killedMs);
+    const ready = `ready again after ${recoveriesMs.at(-1)!.toFixed(0)} ms`;
+    say(`kill ${kill} (${moment}${came ? '' : ', did not come'}): ${ready}, ${acknowledged()} samples acknowledged`);
   }
   await eventually('enough samples', () => (acknowledged() >= options.samplesMin ? true : null), 600_000);
   await Promise.all(clients.map((client) => client.finish()));
-  const result = await compare(server, clients, startMs, options.kills, recoveriesMs);
+  say('comparing');
+  const comparison = await compare(server, clients, startMs);
   await server.stop();
-  return result;
+  return { kills, missed, recoveriesMs, ...comparison };
 }
 
-async function compare(
-  server: RunningServer,
-  clients: readonly LedgerClient[],
-  startMs: number,
-  kills: number,
-  recoveriesMs: readonly number[],
-): Promise<LedgerResult> {
-  const api = await ApiSession.signIn(server.url);
-  await eventually(
-    'the pipeline to catch up',
-    async () => {
-      const health = await api.call<{ lag: { records: number } }>('GET', 'pipeline/health');
-      return health.lag.records === 0 ? true : null;
-    },
-    120_000,
-  );
-  const totals = { acknowledged: 0, lost: 0, doubled: 0, wrong: 0, unacknowledged: 0 };
-  const findings: string[] = [];
-  const find = (sentence: string): void => {
-    if (findings.length < 20) findings.push(sentence);
-  };
-  for (const [index, client] of clients.entries()) {
-    const samples = await api.samples(client.device.id, 'n', startMs, startMs + (client.sent + 1) * STEP_MS);
-    const seen = new Set<number>();
-    for (const [timeMs, value] of samples) {
-      const sample = (timeMs - startMs) / STEP_MS;
-      if (value !== numbered(index, sample)) {
-        totals.wrong += 1;
-        find(`client ${index}: value ${value} at sample ${sample}`);
-      } else if (seen.has(sample)) {
-        totals.doubled += 1;
-        find(`client ${index}: sample ${sample} twice`);
-      } else if (client.acknowledged[Math.floor(sample / 65_536)]?.[sample % 65_536] !== 1) totals.unacknowledged += 1;
-      seen.add(sample);
-    }
-    for (let sample = 0; sample < client.sent; sample++) {
-      if (client.acknowledged[Math.floor(sample / 65_536)]?.[sample % 65_536] !== 1) continue;
-      totals.acknowledged += 1;
-      if (!seen.has(sample)) {
-        totals.lost += 1;
-        find(`client ${index}: sample ${sample} was acknowledged and is not there`);
-      }
-    }
+/** The first start finds a catalog of the version before, where some are to be cut off in its migration. */
+async function firstStart(options: LedgerOptions, chance: () => number): Promise<RunningServer> {
+  const { dataDir, environment, firstStartsCutOff = 0 } = options;
+  if (firstStartsCutOff > 0) await makeOlderCatalog(join(dataDir, 'catalog'), -1);
+  for (let time = 0; time < firstStartsCutOff; time++) {
+    await killWhileStarting({ dataDir, environment }, chance() * FIRST_START_MS);
   }
-  return { kills, ...totals, recoveriesMs, findings };
+  return startServer({ dataDir, environment });
+}
+
+async function openClients(
+  options: LedgerOptions,
+  server: RunningServer,
+  startMs: number,
+  chance: () => number,
+): Promise<LedgerClient[]> {
+  const api = await ApiSession.signIn(server.url);
+  const devices: DeviceCredentials[] = await api.createDevices(options.clients, 'ledger-');
+  const { key: apiKey } = await api.call<{ key: string }>('POST', 'api-keys', { name: 'ledger', scopes: ['ingest'] });
+  const { doors = ['qos1'], window, samplesPerMessage } = options;
+  return devices.map((device, index) => {
+    const door = doors[index % doors.length]!;
+    return openClient({ index, door, device, apiKey, server, window, samplesPerMessage, startMs, chance });
+  });
 }

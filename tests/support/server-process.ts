@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const COMMAND_LINE = fileURLToPath(new URL('../../packages/server/src/cli.ts', import.meta.url));
@@ -42,21 +43,7 @@ export function temporaryFolder(name: string): { path: string; remove: () => voi
 
 /** Starts `fieldline start` and resolves when it says that it is ready; rejects with its output where it ends before. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const command = [...(options.under ?? []), process.execPath, '--max-semi-space-size=8', COMMAND_LINE, 'start'];
-  const child = spawn(command[0]!, command.slice(1), {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      ...process.env,
-      UV_THREADPOOL_SIZE: '16',
-      FIELDLINE_DATA_DIR: options.dataDir,
-      FIELDLINE_API_PORT: '0',
-      FIELDLINE_BROKER_PORT: '0',
-      FIELDLINE_ADMIN_PASSWORD: ADMIN_PASSWORD,
-      FIELDLINE_API_UI: 'false',
-      FIELDLINE_API_REQUESTS_PER_MINUTE: '1000000',
-      ...options.environment,
-    },
-  });
+  const child = spawnServer(options);
   const lines: string[] = [];
   const remember = (line: string): void => {
     lines.push(line);
@@ -102,6 +89,35 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await end('SIGKILL');
     },
   };
+}
+
+/** Starts the program and ends it with SIGKILL so soon after, ready or not. Resolves when it has ended. */
+export async function killWhileStarting(options: ServerOptions, afterMs: number): Promise<void> {
+  const child = spawnServer(options);
+  const exited = once(child, 'exit');
+  child.stdout!.resume();
+  child.stderr!.resume();
+  await Promise.race([sleep(afterMs), exited]);
+  child.kill('SIGKILL');
+  await exited;
+}
+
+function spawnServer(options: ServerOptions): ChildProcess {
+  const command = [...(options.under ?? []), process.execPath, '--max-semi-space-size=8', COMMAND_LINE, 'start'];
+  return spawn(command[0]!, command.slice(1), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      ...process.env,
+      UV_THREADPOOL_SIZE: '16',
+      FIELDLINE_DATA_DIR: options.dataDir,
+      FIELDLINE_API_PORT: '0',
+      FIELDLINE_BROKER_PORT: '0',
+      FIELDLINE_ADMIN_PASSWORD: ADMIN_PASSWORD,
+      FIELDLINE_API_UI: 'false',
+      FIELDLINE_API_REQUESTS_PER_MINUTE: '1000000',
+      ...options.environment,
+    },
+  });
 }
 
 /** What the log says when the server is ready. */

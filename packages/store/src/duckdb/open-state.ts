@@ -17,6 +17,8 @@ import { dropGeneration } from './seal.ts';
 import { REMEDY } from './verify-files.ts';
 
 const SERIES_FILE = 'series.parquet';
+/** Files whose length is asked for at the same time: one after the other, thousands of them would delay the start. */
+const LOOKED_AT_ONCE = 64;
 
 /** Drops what is sealed and reads the generations that are not. */
 export async function openGenerations(connection: DuckDBConnection): Promise<Generation[]> {
@@ -57,9 +59,13 @@ async function readGeneration(connection: DuckDBConnection, hot: HotRows, create
 /** The listed files; one that is missing or has another length is marked (in memory: it may come back from a backup). */
 export async function openFiles(connection: DuckDBConnection, sealedDir: string): Promise<SealedFile[]> {
   const files: SealedFile[] = [];
-  for (const file of await listedFiles(connection)) {
-    const damage = (await presence(join(sealedDir, file.path), file.byteLength)) ?? file.damage;
-    files.push({ ...file, damage });
+  const listed = await listedFiles(connection);
+  for (let first = 0; first < listed.length; first += LOOKED_AT_ONCE) {
+    const group = listed.slice(first, first + LOOKED_AT_ONCE).map(async (file) => {
+      const damage = (await presence(join(sealedDir, file.path), file.byteLength)) ?? file.damage;
+      return { ...file, damage };
+    });
+    files.push(...(await Promise.all(group)));
   }
   return files;
 }
