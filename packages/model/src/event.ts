@@ -6,6 +6,9 @@ export const EVENT_TYPES = [
   'DEVICE_DISCONNECTED',
   'DEVICE_CONNECT_REFUSED',
   'DEVICE_REGISTERED',
+  'STORAGE_LOW',
+  'STORAGE_FULL',
+  'STORAGE_FREED',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

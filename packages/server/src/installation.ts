@@ -1,6 +1,6 @@
 /** What the parts of one running server hold in common. Each field is set by the part that it is named after (roles.ts). */
 import type { Api } from '@fieldline/api';
-import type { Catalog } from '@fieldline/catalog';
+import type { Catalog, JobWorker } from '@fieldline/catalog';
 import { createLogger, type Health, type Logger, Metrics, type Remote, type Service } from '@fieldline/kit';
 import type { LogReader, PartitionBounds, SharedLog } from '@fieldline/log';
 import { DirectoryCache, type DirectorySnapshot } from '@fieldline/model';
@@ -11,6 +11,8 @@ import type { DataFolder } from './data-folder.ts';
 import { DirectoryReached } from './directory-reached.ts';
 import type { LastSeen } from './last-seen.ts';
 import type { MemoryLiveBus } from './live-bus.ts';
+import type { StorageWatch } from './storage-watch.ts';
+import type { HistoryHost } from './threads/history-messages.ts';
 import type { BrokerAddresses, BrokerHost, LogHost, PipelineHost } from './threads/messages.ts';
 import type { Thread } from './threads/start-thread.ts';
 
@@ -41,14 +43,18 @@ export class Installation {
   logOpenedAt!: readonly PartitionBounds[];
   /** null until the store is open. */
   pipelineThread: Thread<PipelineHost> | null = null;
+  jobWorker: JobWorker | null = null;
+  /** Started when a replay runs or a sandbox is read; null before. */
+  historyThread: Promise<Thread<HistoryHost>> | null = null;
   liveBus!: MemoryLiveBus;
   lastSeen!: LastSeen;
   eventWriter!: EventWriter;
   eventsConsumer!: Service;
+  storageWatch: StorageWatch | null = null;
   readonly timers: NodeJS.Timeout[] = [];
   api!: Api;
   apiUrl = '';
-  mqtt: BrokerAddresses = { tcp: null, tls: null };
+  mqtt: BrokerAddresses = { tcp: null, tls: null, ws: null, wss: null };
 
   /** Set by whoever runs the parts: the state of each, for /health/ready. */
   health: () => Promise<Health[]> = async () => [];

@@ -17,7 +17,13 @@ const catalog = () => import('./parts/catalog-part.ts');
 const api = () => import('./parts/api-part.ts');
 
 export const PARTS: readonly Part<Installation>[] = [
-  { name: 'data folder', needs: [], start: startFolder, stop: stopFolder },
+  {
+    name: 'data folder',
+    needs: [],
+    start: startFolder,
+    stop: stopFolder,
+    problem: (of) => of.storageWatch?.problem() ?? null,
+  },
   { name: 'log', needs: ['data folder'], start: startLog, stop: stopLog },
   { name: 'store', needs: ['data folder'], start: startStore, stop: stopStore },
   {

@@ -8,10 +8,12 @@ import { createEventsConsumer } from '../events-consumer.ts';
 import type { Installation } from '../installation.ts';
 import { LastSeen } from '../last-seen.ts';
 import { MemoryLiveBus } from '../live-bus.ts';
+import { StorageWatch } from '../storage-watch.ts';
 import type { ConnectionMessage } from '../threads/messages.ts';
 
 const CONNECTIVITY_FLUSH_MS = 1000;
 const LAST_SEEN_FLUSH_MS = 15_000;
+const STORAGE_LOOK_MS = 1000;
 
 export async function startEvents(of: Installation): Promise<void> {
   of.lastSeen = new LastSeen();
@@ -28,7 +30,9 @@ export async function startEvents(of: Installation): Promise<void> {
   });
   await of.eventsConsumer.start();
   await tellInterrupted(of);
+  of.storageWatch = storageWatch(of);
   of.timers.push(
+    setInterval(() => void of.storageWatch?.look(), STORAGE_LOOK_MS),
     setInterval(() => void flushConnectivity(of), CONNECTIVITY_FLUSH_MS),
     setInterval(() => void flushLastSeen(of), LAST_SEEN_FLUSH_MS),
   );
@@ -48,6 +52,17 @@ export function onConnection(of: Installation, message: ConnectionMessage): void
   const state = of.connectivity.apply(message);
   if (state === null) return;
   of.liveBus.deviceStatus({ ...state, lastSeen: of.lastSeen.get(state.deviceId) });
+}
+
+function storageWatch(of: Installation): StorageWatch {
+  return new StorageWatch({
+    dataDir: of.config.dataDir,
+    logger: of.logger.child({ service: 'storage' }),
+    metrics: of.metrics,
+    nowMicros: () => systemClock.nowMicros(),
+    organizationIds: async () => (await of.catalog.system.organizations.list()).map(({ id }) => id),
+    write: (event) => of.eventWriter.write(event),
+  });
 }
 
 /** Devices that were online when the last run was cut off are offline now, and an event says why. */

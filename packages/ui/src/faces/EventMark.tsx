@@ -1,5 +1,5 @@
 /** What happened, as icon and words; types that are not known yet are shown as they are called. */
-import { Activity, CircleSlash, type LucideIcon, PlugZap, Plus, Unplug } from 'lucide-react';
+import { Activity, CircleSlash, HardDrive, type LucideIcon, PlugZap, Plus, Unplug } from 'lucide-react';
 import { t } from '../i18n/index.ts';
 
 const LOOK: Readonly<Record<string, { icon: LucideIcon; color: string }>> = {
@@ -7,6 +7,9 @@ const LOOK: Readonly<Record<string, { icon: LucideIcon; color: string }>> = {
   DEVICE_DISCONNECTED: { icon: Unplug, color: 'var(--fl-bad)' },
   DEVICE_CONNECT_REFUSED: { icon: CircleSlash, color: 'var(--fl-warn)' },
   DEVICE_REGISTERED: { icon: Plus, color: 'var(--fl-accent)' },
+  STORAGE_LOW: { icon: HardDrive, color: 'var(--fl-warn)' },
+  STORAGE_FULL: { icon: HardDrive, color: 'var(--fl-bad)' },
+  STORAGE_FREED: { icon: HardDrive, color: 'var(--fl-good)' },
 };
 
 export function EventMark({ type }: { readonly type: string }) {

@@ -252,6 +252,9 @@ export const en = {
       DEVICE_DISCONNECTED: 'Disconnected',
       DEVICE_CONNECT_REFUSED: 'Connection refused',
       DEVICE_REGISTERED: 'Registered',
+      STORAGE_LOW: 'Little room on the disk',
+      STORAGE_FULL: 'Disk full',
+      STORAGE_FREED: 'Room on the disk again',
     } as Readonly<Record<string, string>>,
   },
   deviceSettings: {
