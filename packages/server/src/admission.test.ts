@@ -105,7 +105,16 @@ test.each([
   ['$share/g/#', false],
   ['v1/telemetry/#', false],
   ['$SYS/#', false],
+  ['$SYS/broker/#', false],
   ['robots/+/commands/mission', false],
 ])('subscription to %s: %s', (filter, allowed) => {
   expect(admitSubscription(directory(), pump, filter).allowed).toBe(allowed);
+});
+
+test.each([
+  ['$SYS/broker/#', true],
+  ['$SYS/#', false],
+  ['$SYS/+/uptime', false],
+])('a gateway subscribes to %s: %s', (filter, allowed) => {
+  expect(admitSubscription(directory(), gateway, filter).allowed).toBe(allowed);
 });

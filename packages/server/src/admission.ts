@@ -103,7 +103,9 @@ export function admitSubscription(
   const allowed =
     (levels[0] === 'app' && (levels[1] === subscriber.organizationId || (slug !== undefined && levels[1] === slug))) ||
     (levels[0] === '$fieldline' && levels[1] === 'cmd' && names.includes(levels[2] ?? '')) ||
-    (levels[0] === 'robots' && names.includes(levels[1] ?? '') && levels[2] === 'commands');
+    (levels[0] === 'robots' && names.includes(levels[1] ?? '') && levels[2] === 'commands') ||
+    // Numbers of its own organisation; a gateway watches over others, a sensor has no use for them.
+    (levels[0] === '$SYS' && levels[1] === 'broker' && subscriber.kind === 'gateway');
   if (allowed) return { allowed: true };
   const reason = `device ${subscriber.key} may subscribe under app/${slug}/…, $fieldline/cmd/${subscriber.key}/… and robots/${subscriber.key}/commands/… only`;
   return { allowed: false, reasonCode: NOT_AUTHORIZED, reason };

@@ -19,6 +19,8 @@ export interface Server {
   readonly mqttAddress: string;
   /** Host and port for MQTT over TLS; null where it is off. */
   readonly mqttTlsAddress: string | null;
+  /** URLs for MQTT over WebSocket; empty where it is off. */
+  readonly mqttWebSocketUrls: readonly string[];
   /** Set where the administrator was made at this start without a given password. */
   readonly generatedPassword: string | null;
   /** Resolves when a part can go on no longer; the process should then stop with an error. */
@@ -39,12 +41,16 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const parts = new RunningParts(PARTS, installation, installation.logger);
   installation.health = () => healthOf(installation, parts);
   await parts.start();
-  const { tcp, tls } = installation.mqtt;
+  const { tcp, tls, ws, wss } = installation.mqtt;
   return {
     catalog: installation.catalog,
     apiUrl: installation.apiUrl,
     mqttAddress: `${tcp?.host}:${tcp?.port}`,
     mqttTlsAddress: tls === null ? null : `${tls.host}:${tls.port}`,
+    mqttWebSocketUrls: [
+      ...(ws === null ? [] : [`ws://${ws.host}:${ws.port}/mqtt`]),
+      ...(wss === null ? [] : [`wss://${wss.host}:${wss.port}/mqtt`]),
+    ],
     generatedPassword: installation.generatedPassword,
     failed: failure.promise,
     stop: () => parts.stop(),

@@ -26,6 +26,7 @@ export async function runServer(config: Config, options: ServerOptions = {}): Pr
       api: server.apiUrl,
       mqtt: server.mqttAddress,
       ...(server.mqttTlsAddress !== null && { mqttTls: server.mqttTlsAddress }),
+      ...(server.mqttWebSocketUrls.length > 0 && { mqttWebSocket: server.mqttWebSocketUrls }),
       dataDir: config.dataDir,
       durationMs: Math.round(performance.now() - started),
     },
@@ -74,6 +75,7 @@ function tellPeople(config: Config, server: Server): void {
   ];
   lines.push(`  MQTT             ${server.mqttAddress}`);
   if (server.mqttTlsAddress !== null) lines.push(`  MQTT over TLS    ${server.mqttTlsAddress}`);
+  for (const url of server.mqttWebSocketUrls) lines.push(`  MQTT, WebSocket  ${url}`);
   lines.push(`  Data             ${config.dataDir}`, '');
   lines.push(...passwordLines(config, server), '  Ctrl-C stops it.', '');
   console.error(lines.join('\n'));

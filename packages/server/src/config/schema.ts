@@ -47,6 +47,13 @@ export const ConfigSchema = section('Fieldline', {
       caFile: text('', 'PEM file with the authorities of client certificates; empty = log-in by token only.'),
       requireClientCertificate: flag(true, 'Where caFile is set: refuse clients without a certificate of it.'),
     }),
+    ws: section('MQTT over WebSocket (path /mqtt), for browsers and networks that let only HTTP through.', {
+      enabled: flag(false, 'Open the WebSocket listeners.'),
+      host: text('127.0.0.1', 'Address for MQTT over plain WebSocket.'),
+      port: port(8083, 'Port for MQTT over plain WebSocket; 0 = any free one.'),
+      tlsHost: text('0.0.0.0', 'Address for MQTT over WebSocket with TLS; it has the certificates of broker.tls.'),
+      tlsPort: port(8084, 'Port for MQTT over WebSocket with TLS; closed while broker.tls has no certificate.'),
+    }),
     connectionsMax: integer(20_000, 1, 1_000_000, 'Connections at a time; further ones are refused with 0x89.'),
     packetBytesMax: integer(
       MIB,
@@ -59,6 +66,18 @@ export const ConfigSchema = section('Fieldline', {
       MIB,
       1024 * MIB,
       'Bytes that may wait for the log; beyond it sockets are read later.',
+    ),
+    keepAliveMaxSeconds: integer(
+      0,
+      0,
+      65_535,
+      'Longest keep-alive that MQTT 5 clients are given (Server Keep Alive), s; 0 = what they ask for.',
+    ),
+    systemIntervalSeconds: integer(
+      10,
+      0,
+      86_400,
+      'How often $SYS/broker/… is sent to gateways that have subscribed to it, s; 0 = never.',
     ),
   }),
   log: section('The durable log.', {
@@ -110,6 +129,11 @@ export const ConfigSchema = section('Fieldline', {
       "Where adapter is 'postgres': the owner's URL for migrations; empty = the schema is up to date already.",
     ),
     secretKey: text('', 'Key (32 bytes, base64) that encrypts secrets at rest; empty = a key file in the data folder.'),
+  }),
+  jobs: section('Long work: replays.', {
+    replayLoadPercentMax: integer(50, 1, 100, "Most of one processor's time that a replay takes, percent."),
+    sandboxRetentionHours: integer(168, 1, 87_600, 'How long what a replay has filled a sandbox with is kept, hours.'),
+    finishedRetentionHours: integer(720, 1, 87_600, 'How long jobs that have ended are listed, hours.'),
   }),
   api: section('REST, Socket.IO and the web UI.', {
     host: text('127.0.0.1', 'Address of the HTTP server. Put a TLS proxy in front before you open it to a network.'),

@@ -7,8 +7,8 @@ export async function startListeners(of: Installation): Promise<void> {
   try {
     of.mqtt = await of.brokerThread.host.listen();
   } catch (error) {
-    const { tls } = of.config.broker;
-    const settings = `broker.host and broker.port${tls.certFile === '' ? '' : ', broker.tls.*'}`;
+    const { tls, ws } = of.config.broker;
+    const settings = `broker.host and broker.port${tls.certFile === '' ? '' : ', broker.tls.*'}${ws.enabled ? ', broker.ws.*' : ''}`;
     throw new FieldlineError('CONFIG_INVALID', `${messageOf(error)} (settings ${settings})`, { cause: error });
   }
 }

@@ -2,20 +2,22 @@
  * The broker's thread: MQTT sockets and sessions, and the log's only writer, side by side, so that the way from a socket to
  * the disk crosses no thread. In: the configuration, then the directory; out: connection messages, the log by RPC.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type Broker, type BrokerOptions, createBroker } from '@fieldline/broker';
-import { createLogger, expose, FieldlineError, Metrics, messageOf, systemClock } from '@fieldline/kit';
+import { createLogger, expose, Metrics, messageOf, systemClock } from '@fieldline/kit';
 import { type Log, openEmbeddedLog } from '@fieldline/log';
 import { DirectoryCache, type DirectoryChange, type DirectoryDevice, MICROS_PER_SECOND } from '@fieldline/model';
 import { admitDevice, admitSubscription, routePublication } from '../admission.ts';
 import type { Config } from '../config/schema.ts';
 import { topicSettings } from '../log-settings.ts';
 import type { BrokerHost, BrokerThreadData, ConnectionMessage, LogHost } from './messages.ts';
+import { TlsFiles } from './tls-files.ts';
 
 /** MQTT 5, 2.4: Administrative action. */
 const ADMINISTRATIVE_ACTION = 0x98;
+const TLS_FILES_EVERY_MS = 5_000;
 const REFUSALS_APART_MICROS = 10 * MICROS_PER_SECOND;
 
 const port = parentPort!;
@@ -24,6 +26,8 @@ const logger = createLogger('broker', config.logLevel);
 const metrics = new Metrics();
 const directory = new DirectoryCache();
 const refusedAt = new Map<string, number>();
+const tlsFiles = config.broker.tls.certFile === '' ? null : new TlsFiles(config.broker.tls);
+let tlsProblem = '';
 
 const log = await openEmbeddedLog({
   dir: join(config.dataDir, 'log'),
@@ -37,6 +41,7 @@ const sessionsDir = join(config.dataDir, 'broker');
 mkdirSync(sessionsDir, { recursive: true });
 const broker = createBroker(brokerOptions());
 const retentionTimer = setInterval(() => void enforceRetention(log), 60_000);
+const tlsTimer = tlsFiles === null ? undefined : setInterval(() => renewCertificates(tlsFiles), TLS_FILES_EVERY_MS);
 
 expose(port, brokerHost(broker));
 // A port that comes in is another thread's way to the log's writer.
@@ -52,6 +57,8 @@ function brokerOptions(): BrokerOptions {
       connectionsMax: config.broker.connectionsMax,
       packetBytesMax: config.broker.packetBytesMax,
       pendingBytesMax: config.broker.pendingBytesMax,
+      keepAliveMaxS: config.broker.keepAliveMaxSeconds === 0 ? null : config.broker.keepAliveMaxSeconds,
+      systemIntervalMs: config.broker.systemIntervalSeconds * 1000,
     },
     dataDir: sessionsDir,
     clock: systemClock,
@@ -61,7 +68,8 @@ function brokerOptions(): BrokerOptions {
       const login = admitDevice(directory, request);
       if (login.refusal !== undefined) {
         if (login.device !== undefined) tellRefusal(login.device, login.refusal.reason);
-        return { accepted: false, ...login.refusal };
+        // A stranger is not told whether there is such a device: that is for the events of its organisation.
+        return { accepted: false, reasonCode: login.refusal.reasonCode, reason: 'this log-in is not accepted' };
       }
       const { organizationId, id: deviceId } = login.device;
       return { accepted: true, identity: { organizationId, deviceId, kind: 'device' } };
@@ -77,6 +85,11 @@ function brokerOptions(): BrokerOptions {
       if (device === undefined)
         return { allowed: false, reasonCode: 0x87, reason: 'this device does not exist any more' };
       return admitSubscription(directory, device, filter);
+    },
+    responseInformation: ({ organizationId, deviceId }) => {
+      const organization = directory.organization(organizationId);
+      const device = directory.device(deviceId);
+      return organization && device ? `app/${organization.slug}/responses/${device.key}` : null;
     },
     appendToLog: (batch) => log.append('telemetry.raw', batch),
     onConnection: (event) => {
@@ -94,23 +107,32 @@ function brokerOptions(): BrokerOptions {
 }
 
 function listenersOf({ broker: settings }: Config): BrokerOptions['listeners'] {
+  const { tls, ws } = settings;
   const tcp = [{ host: settings.host, port: settings.port }];
-  const { tls } = settings;
-  if (tls.certFile === '') return { tcp };
-  const withClients = tls.caFile !== '';
+  const plainWs = ws.enabled ? [{ host: ws.host, port: ws.port }] : [];
+  if (tlsFiles === null) return { tcp, ws: plainWs };
+  const clientCertificate = tls.caFile === '' ? 'none' : tls.requireClientCertificate ? 'required' : 'optional';
+  const secure = { ...tlsFiles.material, clientCertificate } as const;
   return {
     tcp,
-    tls: [
-      {
-        host: tls.host,
-        port: tls.port,
-        cert: readPem('certFile', tls.certFile),
-        key: readPem('keyFile', tls.keyFile),
-        ...(withClients && { ca: readPem('caFile', tls.caFile) }),
-        clientCertificate: !withClients ? 'none' : tls.requireClientCertificate ? 'required' : 'optional',
-      },
-    ],
+    tls: [{ host: tls.host, port: tls.port, ...secure }],
+    ws: [...plainWs, ...(ws.enabled ? [{ host: ws.tlsHost, port: ws.tlsPort, ...secure }] : [])],
   };
+}
+
+/** A renewed certificate is taken without a restart; one that is none is told, and the one before stays. */
+function renewCertificates(files: TlsFiles): void {
+  try {
+    const material = files.changed();
+    if (material === null) return;
+    broker.renewCertificates(material);
+    logger.info({}, 'the certificates of broker.tls have changed; new connections get the new ones');
+    tlsProblem = '';
+  } catch (error) {
+    if (messageOf(error) === tlsProblem) return;
+    tlsProblem = messageOf(error);
+    logger.error({ error: tlsProblem }, 'the changed files of broker.tls cannot be used; the certificates before stay');
+  }
 }
 
 /** A device that keeps trying with a wrong token is told of once in ten seconds. */
@@ -129,14 +151,6 @@ function tellRefusal(device: DirectoryDevice, reason: string): void {
   } satisfies ConnectionMessage);
 }
 
-function readPem(setting: string, file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new FieldlineError('CONFIG_INVALID', `broker.tls.${setting}: ${messageOf(error)}; name a readable PEM file`);
-  }
-}
-
 function brokerHost(of: Broker): BrokerHost {
   return {
     listen: async () => {
@@ -145,6 +159,8 @@ function brokerHost(of: Broker): BrokerHost {
       return {
         tcp: addresses.find(({ kind }) => kind === 'tcp') ?? null,
         tls: addresses.find(({ kind }) => kind === 'tls') ?? null,
+        ws: addresses.find(({ kind }) => kind === 'ws') ?? null,
+        wss: addresses.find(({ kind }) => kind === 'wss') ?? null,
       };
     },
     closeListeners: () => of.stop(),
@@ -162,6 +178,7 @@ function brokerHost(of: Broker): BrokerHost {
     metrics: () => metrics.snapshot(),
     stop: async () => {
       clearInterval(retentionTimer);
+      clearInterval(tlsTimer);
       await of.stop();
       await log.close();
     },

@@ -54,9 +54,17 @@ export interface BrokerHost extends ThreadHost {
   statistics(): object;
 }
 
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** null where a listener is off. */
 export interface BrokerAddresses {
-  readonly tcp: { readonly host: string; readonly port: number } | null;
-  readonly tls: { readonly host: string; readonly port: number } | null;
+  readonly tcp: Address | null;
+  readonly tls: Address | null;
+  readonly ws: Address | null;
+  readonly wss: Address | null;
 }
 
 export interface BrokerThreadData {
