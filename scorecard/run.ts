@@ -4,14 +4,27 @@
  */
 import { parseArgs } from 'node:util';
 import { messageOf } from '@fieldline/kit';
+import { fuzzing } from './fuzz.ts';
 import type { Form, Outcome, ScorecardLine } from './line.ts';
+import { packetMemory } from './packet-memory.ts';
 import { packetVectors } from './packet-vectors.ts';
 import { mqtt5Suite, mqtt311Suite } from './paho.ts';
+import { powerCut } from './power-cut.ts';
 import { onceInEffect, processKill } from './process-kill.ts';
 import { recovery } from './recovery.ts';
 
 /** In the order of their numbers. */
-const LINES: readonly ScorecardLine[] = [mqtt5Suite, mqtt311Suite, packetVectors, processKill, onceInEffect, recovery];
+const LINES: readonly ScorecardLine[] = [
+  mqtt5Suite,
+  mqtt311Suite,
+  packetVectors,
+  fuzzing,
+  processKill,
+  onceInEffect,
+  recovery,
+  powerCut,
+  packetMemory,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -2,45 +2,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { ProtocolVersion } from '../message.ts';
-import { refuseAuth } from './auth.ts';
-import { decodeConnect } from './connect.ts';
-import { decodeDisconnect } from './disconnect.ts';
-import { FrameReader, PACKET } from './frame.ts';
-import { PacketReader } from './packet-reader.ts';
+import { FrameReader } from './frame.ts';
 import { ProtocolError } from './protocol-error.ts';
-import { decodePuback } from './puback.ts';
-import { decodePublish, PublishFields } from './publish.ts';
-import { decodeSubscribe } from './subscribe.ts';
-import { decodeUnsubscribe } from './unsubscribe.ts';
-
-const fields = new PublishFields();
-
-function decodeAny(firstByte: number, buffer: Buffer, start: number, end: number, version: ProtocolVersion): void {
-  const reader = new PacketReader(buffer, start, end);
-  switch (firstByte >> 4) {
-    case PACKET.connect:
-      decodeConnect(reader);
-      break;
-    case PACKET.publish:
-      decodePublish(firstByte, buffer, start, end, version, fields);
-      expect(fields.payloadStart).toBeLessThanOrEqual(fields.payloadEnd);
-      break;
-    case PACKET.subscribe:
-      decodeSubscribe(reader, version);
-      break;
-    case PACKET.unsubscribe:
-      decodeUnsubscribe(reader, version);
-      break;
-    case PACKET.disconnect:
-      decodeDisconnect(reader, version);
-      break;
-    case PACKET.auth:
-      refuseAuth(reader);
-      break;
-    default:
-      decodePuback(reader, version);
-  }
-}
+import { decodePacket } from './testing.ts';
 
 function survives(work: () => void): void {
   try {
@@ -79,7 +43,7 @@ const firstBytes = fc.constantFrom(0x10, 0x30, 0x32, 0x34, 0x3d, 0x40, 0x50, 0x6
 test('decoders', () => {
   fc.assert(
     fc.property(firstBytes, bodies, fc.constantFrom<ProtocolVersion>(4, 5), (firstByte, body, version) => {
-      survives(() => decodeAny(firstByte, body, 0, body.length, version));
+      survives(() => decodePacket(firstByte, body, 0, body.length, version));
     }),
     { numRuns: 20_000 },
   );
@@ -92,7 +56,7 @@ test('the whole way from bytes', () => {
       fc.constantFrom<ProtocolVersion>(4, 5),
       (chunks, version) => {
         const reader = new FrameReader(
-          { onFrame: (firstByte, buffer, start, end) => decodeAny(firstByte, buffer, start, end, version) },
+          { onFrame: (firstByte, buffer, start, end) => decodePacket(firstByte, buffer, start, end, version) },
           500,
         );
         survives(() => {
