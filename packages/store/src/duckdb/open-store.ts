@@ -117,9 +117,13 @@ export async function openDuckdbStore(options: DuckdbStoreOptions): Promise<Duck
 function unopened(dir: string, error: unknown): FieldlineError {
   const known = storeError(`opening the telemetry store in ${dir}`, error);
   if (known.code !== 'UNAVAILABLE') return known;
-  return new FieldlineError('UNAVAILABLE', `${known.message}; where that does not help, restore ${dir} from a backup`, {
-    cause: error,
-  });
+  return new FieldlineError(
+    'UNAVAILABLE',
+    `${known.message}; where that does not help, stop and run \`fieldline doctor --repair\`, or restore ${dir} from a backup`,
+    {
+      cause: error,
+    },
+  );
 }
 
 function settingsOf(options: DuckdbStoreOptions): StoreSettings {
