@@ -32,6 +32,7 @@ export interface GaugeSource {
   readonly sessions: number;
   readonly subscriptions: number;
   readonly retainedMessages: number;
+  readonly queuedBytes: number;
   readonly pendingBytes: number;
 }
 
@@ -86,5 +87,10 @@ export function registerGauges(metrics: Metrics, source: () => GaugeSource): voi
   gauge('mqtt_sessions', 'MQTT sessions, connected or waiting', (state) => state.sessions);
   gauge('mqtt_subscriptions', 'MQTT subscriptions', (state) => state.subscriptions);
   gauge('mqtt_retained_messages', 'Retained MQTT messages', (state) => state.retainedMessages);
+  gauge(
+    'mqtt_queued_bytes',
+    'Bytes of messages that wait for MQTT clients or their answers',
+    (state) => state.queuedBytes,
+  );
   gauge('mqtt_log_pending_bytes', 'Bytes that wait to be made durable and acknowledged', (state) => state.pendingBytes);
 }

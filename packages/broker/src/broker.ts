@@ -34,6 +34,8 @@ export interface BrokerStatistics {
   readonly subscriptions: number;
   readonly retainedMessages: number;
   readonly retainedBytes: number;
+  /** Bytes of messages that wait for clients or their answers, in all sessions. */
+  readonly queuedBytes: number;
   readonly messagesReceived: number;
   readonly messagesSent: number;
   readonly recordsCommitted: number;
@@ -163,6 +165,7 @@ class EmbeddedBroker implements Broker {
       subscriptions: router.subscriptionCount,
       retainedMessages: router.retainedCount,
       retainedBytes: router.retainedBytes,
+      queuedBytes: registry.queuedBytes,
       messagesReceived,
       messagesSent,
       recordsCommitted,
@@ -190,12 +193,14 @@ class EmbeddedBroker implements Broker {
       standing: (organizationId, filter) =>
         limits.systemIntervalMs === 0 ? [] : this.#systemTopics.matching(organizationId, filter),
     });
-    const { queueBytesPerSessionMax } = limits;
+    const { queueBytesPerSessionMax, queueBytesMax } = limits;
     const registry = new SessionRegistry({
       store,
       router,
       clock,
       queueBytesPerSessionMax,
+      queueBytesMax,
+      expired: (count) => dropped('expired', count),
       publishWill: (session, will) => this.#safely('a will', () => publishWill(this.#context, session, will)),
     });
     const appendSeconds = this.#metrics.histogram('mqtt_commit_duration_seconds', 'Time to make a batch durable');
@@ -283,7 +288,10 @@ class EmbeddedBroker implements Broker {
       for (const connection of connections) connection.checkTime(nowMs);
       registry.tick();
       this.#ticks += 1;
-      if (this.#ticks % EXPIRE_EVERY_TICKS === 0) router.expire(clock.nowMs());
+      if (this.#ticks % EXPIRE_EVERY_TICKS === 0) {
+        router.expire(clock.nowMs());
+        registry.expire(clock.nowMs());
+      }
       if (this.#systemTicks > 0 && this.#ticks % this.#systemTicks === 0) this.#systemTopics.publish();
       this.#counters.publish(this.#metrics);
     });

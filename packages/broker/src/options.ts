@@ -102,6 +102,8 @@ export interface BrokerLimits {
   readonly outboundBytesPerConnectionMax: number;
   /** QoS 1 and 2 messages that wait in one session; beyond it the oldest gives way and is counted. */
   readonly queueBytesPerSessionMax: number;
+  /** The same for all sessions together; beyond it each session keeps its equal share of this. */
+  readonly queueBytesMax: number;
   /** Retained messages in all; beyond it a new one is delivered but not retained (0x97 in MQTT 5). */
   readonly retainedBytesMax: number;
   /** How often $SYS/broker/… is sent to those who have subscribed to it; 0 = there is none. */
@@ -131,6 +133,7 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   pendingBytesPerConnectionMax: 4 * 1024 * 1024,
   outboundBytesPerConnectionMax: 1024 * 1024,
   queueBytesPerSessionMax: 4 * 1024 * 1024,
+  queueBytesMax: 256 * 1024 * 1024,
   retainedBytesMax: 64 * 1024 * 1024,
   systemIntervalMs: 10_000,
   appendRetryMs: 15_000,

@@ -4,6 +4,7 @@
  * When the queue is full the oldest message that was never sent gives way; the caller counts it.
  */
 import { type Delivery, messageBytes } from '../message.ts';
+import { type QueueBudget, UNBOUNDED } from './queue-budget.ts';
 
 interface InFlight {
   readonly delivery: Delivery;
@@ -18,6 +19,7 @@ export type Work =
 
 export class Outbound {
   readonly queueBytesMax: number;
+  readonly #budget: QueueBudget;
   #queue: Delivery[] = [];
   #head = 0;
   #queueBytes = 0;
@@ -26,8 +28,9 @@ export class Outbound {
   #onWire = 0;
   #lastPacketId = 0;
 
-  constructor(queueBytesMax: number) {
+  constructor(queueBytesMax: number, budget = UNBOUNDED) {
     this.queueBytesMax = queueBytesMax;
+    this.#budget = budget;
   }
 
   get queuedCount(): number {
@@ -52,9 +55,11 @@ export class Outbound {
     if (bytes > this.queueBytesMax) return [delivery];
     this.#queue.push(delivery);
     this.#queueBytes += bytes;
-    if (this.#queueBytes <= this.queueBytesMax) return NONE;
+    this.#budget.add(bytes);
+    const allowed = this.#budget.allowance(this.queueBytesMax);
+    if (this.#queueBytes <= allowed) return NONE;
     const dropped: Delivery[] = [];
-    while (this.#queueBytes > this.queueBytesMax) dropped.push(this.#shift()!);
+    while (this.#queueBytes > allowed) dropped.push(this.#released(this.#shift()!));
     return dropped;
   }
 
@@ -74,7 +79,7 @@ export class Outbound {
     if (this.#onWire >= receiveMaximum) return null;
     for (let delivery = this.#shift(); delivery !== undefined; delivery = this.#shift()) {
       if (delivery.message.expiresAtMs <= nowMs) {
-        expired(delivery); // [MQTT-3.3.2-5]
+        expired(this.#released(delivery)); // [MQTT-3.3.2-5]
         continue;
       }
       const packetId = this.#freePacketId();
@@ -135,6 +140,17 @@ export class Outbound {
     return this.#takeQueued(({ message }) => message.expiresAtMs <= nowMs);
   }
 
+  /** Lets go of everything: the session has ended. */
+  clear(): void {
+    for (const { delivery } of this.unfinished()) this.#released(delivery);
+    this.#queue = [];
+    this.#head = 0;
+    this.#queueBytes = 0;
+    this.#inFlight.clear();
+    this.#resend = [];
+    this.#onWire = 0;
+  }
+
   /** Everything unfinished, for a snapshot: what is in flight first, then the queue. */
   *unfinished(): Generator<{ delivery: Delivery; packetId: number; stage: 'queued' | 'publish' | 'pubrel' }> {
     for (const [packetId, { delivery, stage }] of this.#inFlight) yield { delivery, packetId, stage };
@@ -145,6 +161,7 @@ export class Outbound {
 
   /** Puts back what was in flight before a restart. */
   restore(delivery: Delivery, packetId: number, stage: 'publish' | 'pubrel'): void {
+    this.#budget.add(messageBytes(delivery.message));
     this.#inFlight.set(packetId, { delivery, stage, onWire: false });
     this.#lastPacketId = packetId;
   }
@@ -152,14 +169,21 @@ export class Outbound {
   #finish(packetId: number, entry: InFlight): Delivery {
     this.#inFlight.delete(packetId);
     if (entry.onWire) this.#onWire -= 1;
-    return entry.delivery;
+    return this.#released(entry.delivery);
+  }
+
+  /** It is held no longer. */
+  #released(delivery: Delivery): Delivery {
+    this.#budget.add(-messageBytes(delivery.message));
+    return delivery;
   }
 
   #takeQueued(isFit: (delivery: Delivery) => boolean): Delivery[] {
     const taken: Delivery[] = [];
     const kept: Delivery[] = [];
     for (let delivery = this.#shift(); delivery !== undefined; delivery = this.#shift()) {
-      (isFit(delivery) ? taken : kept).push(delivery);
+      if (isFit(delivery)) taken.push(this.#released(delivery));
+      else kept.push(delivery);
     }
     this.#queue = kept;
     this.#head = 0;

@@ -11,6 +11,7 @@ let clock: ManualClock;
 let registry: SessionRegistry;
 let noted: StoredOperation[];
 let wills: string[];
+let expiredCount = 0;
 
 function create(): SessionRegistry {
   const store: SessionStore = {
@@ -26,6 +27,10 @@ function create(): SessionRegistry {
     router,
     clock,
     queueBytesPerSessionMax: 10_000,
+    queueBytesMax: 100_000,
+    expired: (count) => {
+      expiredCount += count;
+    },
     publishWill: (_, { message }) => wills.push(message.topic),
   });
 }
@@ -34,6 +39,7 @@ beforeEach(() => {
   clock = new ManualClock();
   noted = [];
   wills = [];
+  expiredCount = 0;
   registry = create();
 });
 
@@ -149,4 +155,29 @@ test('what was noted, and the snapshot, bring the same sessions back; wills beco
     pass(5);
     expect(wills.splice(0)).toEqual(['w']);
   }
+});
+
+test('what expires while its client is away does not stay in the queue [MQTT-3.3.2-5]', () => {
+  const { session } = open();
+  session.connected(link);
+  registry.disconnected(session, false);
+  const delivery = (id: number, expiresAtMs: number): Parameters<typeof session.outbound.offer>[0] => ({
+    message: { ...will('t', 0).message, qos: 1, expiresAtMs },
+    qos: 1,
+    retain: false,
+    subscriptionIdentifiers: [],
+    id,
+  });
+  session.outbound.offer(delivery(1, clock.nowMs() + 1_000));
+  session.outbound.offer(delivery(2, Number.POSITIVE_INFINITY));
+  const before = registry.queuedBytes;
+  registry.expire(clock.nowMs() + 999);
+  expect(expiredCount).toBe(0);
+  noted = [];
+  registry.expire(clock.nowMs() + 1_000);
+  expect(expiredCount).toBe(1);
+  expect(noted).toEqual([{ kind: 'delivered', key: session.key, id: 1 }]);
+  expect(registry.queuedBytes).toBe(before / 2);
+  registry.end(session);
+  expect(registry.queuedBytes).toBe(0);
 });

@@ -5,6 +5,7 @@
 import type { Clock } from '@fieldline/kit';
 import type { ClientIdentity } from '../options.ts';
 import type { Router } from '../router/router.ts';
+import { QueueBudget } from './queue-budget.ts';
 import { RestoringSessions } from './restore-sessions.ts';
 import { Session, sessionKey, type Will } from './session.ts';
 import { type SessionStore, type StoredOperation, storedDelivery } from './session-store.ts';
@@ -14,6 +15,10 @@ export interface SessionRegistryOptions {
   readonly router: Router;
   readonly clock: Clock;
   readonly queueBytesPerSessionMax: number;
+  /** What all queues together may hold. */
+  readonly queueBytesMax: number;
+  /** Messages that expired while they waited. */
+  readonly expired: (count: number) => void;
   readonly publishWill: (session: Session, will: Will) => void;
 }
 
@@ -27,16 +32,23 @@ export interface OpenRequest {
 
 export class SessionRegistry {
   readonly #options: SessionRegistryOptions;
+  readonly #budget: QueueBudget;
   readonly #sessions = new Map<string, Session>();
   /** Those that nobody is connected to: will and expiry run. */
   readonly #alone = new Set<Session>();
 
   constructor(options: SessionRegistryOptions) {
     this.#options = options;
+    this.#budget = new QueueBudget(options.queueBytesMax, () => this.#sessions.size);
   }
 
   get count(): number {
     return this.#sessions.size;
+  }
+
+  /** Bytes of all messages that wait for clients or their answers. */
+  get queuedBytes(): number {
+    return this.#budget.bytes;
   }
 
   get all(): Iterable<Session> {
@@ -56,7 +68,8 @@ export class SessionRegistry {
       session = undefined;
     }
     const isPresent = session !== undefined;
-    session ??= new Session(key, request.clientId, request.identity, this.#options.queueBytesPerSessionMax);
+    const { queueBytesPerSessionMax } = this.#options;
+    session ??= new Session(key, request.clientId, request.identity, queueBytesPerSessionMax, this.#budget);
     const wasStored = session.isPersistent;
     session.identity = request.identity;
     session.expiryIntervalS = request.expiryIntervalS;
@@ -91,12 +104,25 @@ export class SessionRegistry {
     for (const session of this.#alone) this.#review(session, nowMs);
   }
 
+  /** Takes expired messages out of the queues of those who are away; who is connected is asked when it is sent something. */
+  expire(nowMs: number): void {
+    for (const session of this.#alone) {
+      const expired = session.outbound.takeExpired(nowMs);
+      for (const { id, shared } of expired) {
+        shared?.lane.release();
+        if (id > 0) this.#options.store.note({ kind: 'delivered', key: session.key, id });
+      }
+      if (expired.length > 0) this.#options.expired(expired.length);
+    }
+  }
+
   /** Ends a session: its will is published, its subscriptions and messages are gone. */
   end(session: Session): void {
     this.#alone.delete(session);
     this.#sessions.delete(session.key);
     this.#options.router.forget(session);
     this.#options.router.handOver(session, true);
+    session.outbound.clear();
     if (session.isPersistent) this.#options.store.note({ kind: 'ended', key: session.key });
     this.#sendWill(session);
   }
@@ -104,7 +130,7 @@ export class SessionRegistry {
   /** Takes in what the store has kept. Every session is alone from now on. */
   restore(operations: readonly StoredOperation[]): void {
     const { router, clock, queueBytesPerSessionMax } = this.#options;
-    const restoring = new RestoringSessions(queueBytesPerSessionMax);
+    const restoring = new RestoringSessions(queueBytesPerSessionMax, this.#budget);
     for (const operation of operations) {
       if (operation.kind === 'retained')
         router.restoreRetained(operation.organizationId, operation.message.topic, operation.message);

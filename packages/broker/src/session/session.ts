@@ -6,6 +6,7 @@ import type { Delivery, Message } from '../message.ts';
 import type { ClientIdentity } from '../options.ts';
 import type { Subscription } from '../router/subscription-trie.ts';
 import { Outbound } from './outbound.ts';
+import type { QueueBudget } from './queue-budget.ts';
 
 /** The connected client as the session and the router see it. */
 export interface SessionLink {
@@ -56,11 +57,11 @@ export class Session {
   link: SessionLink | null = null;
   #lastDeliveryId = 0;
 
-  constructor(key: string, clientId: string, identity: ClientIdentity, queueBytesMax: number) {
+  constructor(key: string, clientId: string, identity: ClientIdentity, queueBytesMax: number, budget?: QueueBudget) {
     this.key = key;
     this.clientId = clientId;
     this.identity = identity;
-    this.outbound = new Outbound(queueBytesMax);
+    this.outbound = new Outbound(queueBytesMax, budget);
   }
 
   /** Survives its connection, and so is kept in the session store. */
