@@ -37,6 +37,7 @@ import { migrate } from './schema.ts';
 import { Serial } from './serial.ts';
 import { Session, storeError } from './session.ts';
 import type { StoreSettings, StoreState } from './state.ts';
+import { cutTornEnd } from './torn-log.ts';
 import { clearDamage, damageOf, markDamaged } from './verify-files.ts';
 
 export interface DuckdbStoreOptions {
@@ -96,12 +97,7 @@ const CLOSED_GENERATIONS_MAX = 2;
  * caller holds the data folder's lock. FORMAT_TOO_NEW where a newer program wrote it.
  */
 export async function openDuckdbStore(options: DuckdbStoreOptions): Promise<DuckdbStore> {
-  const session = await Session.open({
-    dir: options.dir,
-    memoryLimitBytes: options.memoryLimitBytes ?? 512 * 1024 * 1024,
-    threads: options.threads ?? 2,
-    readConnections: options.readConnections ?? 2,
-  }).catch((error: unknown) => {
+  const session = await openSession(options).catch((error: unknown) => {
     throw unopened(options.dir, error);
   });
   try {
@@ -111,6 +107,20 @@ export async function openDuckdbStore(options: DuckdbStoreOptions): Promise<Duck
   } catch (error) {
     session.close();
     throw unopened(options.dir, error);
+  }
+}
+
+async function openSession(options: DuckdbStoreOptions): Promise<Session> {
+  const { dir, memoryLimitBytes = 512 * 1024 * 1024, threads = 2, readConnections = 2 } = options;
+  try {
+    return await Session.open({ dir, memoryLimitBytes, threads, readConnections });
+  } catch (error) {
+    const torn = await cutTornEnd(join(dir, 'store.duckdb.wal'), error);
+    if (torn === null) throw error;
+    const sentence =
+      'the last write to the telemetry store was torn by a power cut; it is left out and comes again from the log';
+    options.logger?.warn({ ...torn }, sentence);
+    return Session.open({ dir, memoryLimitBytes, threads, readConnections });
   }
 }
 

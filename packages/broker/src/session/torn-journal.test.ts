@@ -1,0 +1,47 @@
+/** A power cut tears the last write of the session journal: whatever of it is left, what was durable before is there, and no half of it. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger } from '@fieldline/kit';
+import { afterAll, expect, test } from 'vitest';
+import { JournalSessionStore } from './journal-session-store.ts';
+import type { StoredOperation } from './session-store.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'fieldline-torn-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const operation = (packetId: number): StoredOperation => ({ kind: 'received', key: 'a', packetIds: [packetId] });
+
+/** The operations in a journal of these bytes. */
+async function operationsIn(bytes: Uint8Array): Promise<readonly StoredOperation[]> {
+  const path = join(folder, 'torn.journal');
+  writeFileSync(path, bytes);
+  const store = new JournalSessionStore(path, silentLogger);
+  const operations = await store.open(() => []);
+  await store.close();
+  return operations;
+}
+
+test('cut off at every byte, and with zeros where it was', async () => {
+  const path = join(folder, 'whole.journal');
+  const store = new JournalSessionStore(path, silentLogger);
+  await store.open(() => []);
+  for (const packetId of [1, 2, 3]) {
+    store.note(operation(packetId));
+    await store.durable();
+  }
+  const durableLength = readFileSync(path).length;
+  store.note(operation(4));
+  store.note(operation(5));
+  await store.durable();
+  await store.close();
+  const bytes = readFileSync(path);
+  const before = [1, 2, 3].map(operation);
+  expect(await operationsIn(bytes)).toEqual([...before, operation(4), operation(5)]);
+  for (let length = durableLength; length < bytes.length; length++) {
+    expect(await operationsIn(bytes.subarray(0, length)), `cut off at ${length}`).toEqual(before);
+    const zeroed = Buffer.from(bytes).fill(0, length);
+    // Where the last bytes are zeros anyway nothing is missing.
+    if (!zeroed.equals(bytes)) expect(await operationsIn(zeroed), `zeros from ${length}`).toEqual(before);
+  }
+});
