@@ -9,9 +9,11 @@ import type { DirectoryCache, DomainEvent, Micros, Position, RawBatch } from '@f
 import type { TelemetryReader } from '@fieldline/store';
 import type { ApiSettings } from './settings.ts';
 
+export type Telemetry = Pick<TelemetryReader, 'readRaw' | 'readBuckets' | 'downsample' | 'latest'>;
+
 export interface ApiDependencies {
   readonly catalog: Catalog;
-  readonly telemetry: Pick<TelemetryReader, 'readRaw' | 'readBuckets' | 'downsample' | 'latest'>;
+  readonly telemetry: Telemetry;
   /** Kept current by the server; the api only looks things up. */
   readonly directory: DirectoryCache;
   /**
@@ -24,6 +26,7 @@ export interface ApiDependencies {
   /** The next raw record of each partition that the pipeline will store: what stands before it has been dealt with. */
   storedPositions(): Promise<readonly PartitionPosition[]>;
   readonly deadLetters: DeadLetterAccess;
+  readonly sandboxes: SandboxAccess;
   readonly liveBus: LiveBus;
   /** Fresher than the catalog's row, from memory; null where nothing is known since the start. A status 'unknown' leaves the row's. */
   deviceStatus(deviceId: string): DeviceConnectivity | null;
@@ -107,6 +110,14 @@ export interface DeadLetterItem {
   readonly partial: boolean;
   readonly rejections: readonly { readonly metric: string; readonly code: string; readonly message: string }[];
   readonly replayedAt: Micros | null;
+}
+
+/** The stores that replays have filled beside the live one. Known by their job's id: whoever asks has seen the job. */
+export interface SandboxAccess {
+  /** Each question answers NOT_FOUND where the sandbox is not there (yet, or any more). */
+  telemetryOf(jobId: string): Telemetry;
+  /** Deletes it where it is there. */
+  remove(jobId: string): Promise<void>;
 }
 
 /** What somebody looks at now. What is in none of the lists need not be sent. */

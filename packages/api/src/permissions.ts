@@ -16,6 +16,7 @@ const RUN: readonly Permission[] = [
   'dead-letters:read',
   'dead-letters:replay',
   'pipeline:read',
+  'jobs:read',
 ];
 const SET_UP: readonly Permission[] = [...RUN, 'devices:write', 'devices:secrets', 'mappings:write'];
 
@@ -32,6 +33,8 @@ export const ROLE_PERMISSIONS: Readonly<Record<Role, ReadonlySet<Permission>>> =
     'api-keys:read',
     'api-keys:write',
     'sites:write',
+    'telemetry:replay',
+    'jobs:write',
   ]),
 };
 
@@ -47,6 +50,9 @@ export const ORGANIZATION_WIDE: ReadonlySet<Permission> = new Set([
   'dead-letters:read',
   'dead-letters:replay',
   'pipeline:read',
+  'jobs:read',
+  'jobs:write',
+  'telemetry:replay',
 ]);
 
 /** What a user of this role, limited to these sites (null = not limited), may do. */

@@ -68,6 +68,7 @@ async function addPlant(slug: string): Promise<Plant> {
     apiKey: ingestKey,
     body: { deviceId: device.id, metrics: { a: 1 } },
   });
+  const job = await door.jobs.create({ kind: 'telemetry-replay', parameters: { target: 'sandbox', secret } });
   const tokens: Partial<Record<Role | 'limited', string>> = {};
   for (const role of ROLES) tokens[role] = await test.tokenFor(organizationId, role);
   tokens.limited = await test.tokenFor(organizationId, 'admin', [otherSite.id]);
@@ -83,6 +84,7 @@ async function addPlant(slug: string): Promise<Plant> {
       apiKeyId: apiKey.id,
       userId: user.id,
       deadLetterId,
+      jobId: job.id,
       metricKey: 'temperature',
       receiptId: receipt.body.receiptId,
     },
@@ -105,6 +107,7 @@ function leastBody({ path, method }: RouteDefinition, plant: Plant): unknown {
     return { startTime: '2026-05-01', endTime: '2026-05-02', series: [{ deviceId, metricKey: 'temperature' }] };
   }
   if (path.endsWith('/dead-letters/replay')) return { ids: [plant.ids.deadLetterId] };
+  if (path.endsWith('/telemetry/replay')) return { devices: [deviceId], startTime: '2026-05-01', target: 'sandbox' };
   if (path.endsWith('/webhook/sensor-data')) return { deviceId, metrics: { a: 1 } };
   if (path.endsWith('/auth/password')) return { currentPassword: 'x', newPassword: 'xxxxxxxx' };
   if (method === 'PATCH') return path.includes('/metrics/') ? { unit: 'Cel' } : { name: 'changed' };

@@ -16,12 +16,15 @@ export const PERMISSIONS = [
   'devices:write',
   'devices:secrets',
   'telemetry:read',
+  'telemetry:replay',
   'mappings:read',
   'mappings:write',
   'events:read',
   'dead-letters:read',
   'dead-letters:replay',
   'pipeline:read',
+  'jobs:read',
+  'jobs:write',
   'ingest',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];

@@ -15,6 +15,7 @@ import type { Part } from './run-parts.ts';
 // Much code, read only once the threads of log and store are on their way.
 const catalog = () => import('./parts/catalog-part.ts');
 const api = () => import('./parts/api-part.ts');
+const jobs = () => import('./parts/jobs-part.ts');
 
 export const PARTS: readonly Part<Installation>[] = [
   {
@@ -40,6 +41,13 @@ export const PARTS: readonly Part<Installation>[] = [
     problem: (of) => of.eventsConsumer?.health().problem ?? null,
   },
   { name: 'pipeline', needs: ['store', 'log', 'catalog', 'events'], start: startPipeline, stop: stopPipeline },
+  {
+    name: 'jobs',
+    needs: ['pipeline', 'catalog', 'log'],
+    start: async (of) => (await jobs()).startJobs(of),
+    stop: async (of) => (await jobs()).stopJobs(of),
+    problem: (of) => of.jobWorker?.problem ?? null,
+  },
   {
     name: 'api',
     needs: ['catalog', 'log', 'events'],

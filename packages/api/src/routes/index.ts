@@ -8,9 +8,11 @@ import { deviceHandlers } from './devices/index.ts';
 import { eventHandlers } from './events/index.ts';
 import { healthHandlers } from './health/index.ts';
 import { ingestHandlers } from './ingest/index.ts';
+import { jobHandlers } from './jobs/index.ts';
 import { mappingHandlers } from './mappings/index.ts';
 import { organizationHandlers } from './organization/index.ts';
 import { pipelineHandlers } from './pipeline/index.ts';
+import { replayHandlers } from './replays/index.ts';
 import { siteHandlers } from './sites/index.ts';
 import { telemetryHandlers } from './telemetry/index.ts';
 import { userHandlers } from './users/index.ts';
@@ -21,6 +23,8 @@ export function createHandlers(context: ApiContext): { readonly [G in keyof Rout
     auth: authHandlers(context),
     devices: deviceHandlers(context),
     telemetry: telemetryHandlers(context),
+    replays: replayHandlers(context),
+    jobs: jobHandlers(context),
     deadLetters: deadLetterHandlers(context),
     pipeline: pipelineHandlers(context),
     events: eventHandlers(),

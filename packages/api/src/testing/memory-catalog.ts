@@ -30,6 +30,7 @@ import {
   type SeriesDefinition,
   type TopicMapping,
 } from '@fieldline/model';
+import { MemoryJobs } from './memory-jobs.ts';
 
 type Row = { -readonly [K in keyof Resource]: Resource[K] };
 
@@ -101,6 +102,7 @@ export interface TestCatalog extends Catalog {
 }
 
 export function createMemoryCatalog(clock: Clock): TestCatalog {
+  const jobs = new MemoryJobs(() => clock.nowMicros());
   const organizations = new Map<string, Organization>();
   const users = new Table<User>(clock);
   const passwords = new Map<string, string>();
@@ -360,7 +362,7 @@ export function createMemoryCatalog(clock: Clock): TestCatalog {
       },
       deadLetters: notUsed('deadLetters'),
       receipts: notUsed('receipts'),
-      jobs: notUsed('jobs'),
+      jobs: jobs.of(organizationId, scope.siteIds),
     };
   };
 

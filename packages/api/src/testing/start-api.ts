@@ -107,6 +107,7 @@ export async function startApi(settings: Partial<ApiSettings> = {}, otherCatalog
   const catalog = otherCatalog ?? createMemoryCatalog(clock);
   const log = createMemoryLog();
   const store = createMemoryTelemetry();
+  const sandbox = createMemoryTelemetry();
   const bus = new TestBus();
   const metrics = new Metrics();
   const statuses = new Map<string, DeviceConnectivity>();
@@ -116,6 +117,7 @@ export async function startApi(settings: Partial<ApiSettings> = {}, otherCatalog
     stored: [] as { partition: number; next: number }[],
     beforeAppend: async () => {},
     appends: 0,
+    sandboxesRemoved: [] as string[],
   };
   const api = await createApi({
     catalog,
@@ -128,6 +130,10 @@ export async function startApi(settings: Partial<ApiSettings> = {}, otherCatalog
     },
     storedPositions: async () => test.stored,
     deadLetters: deadLetterAccess(deadLetters),
+    sandboxes: {
+      telemetryOf: () => sandbox.telemetry,
+      remove: async (jobId) => void test.sandboxesRemoved.push(jobId),
+    },
     liveBus: bus.port,
     deviceStatus: (deviceId) => statuses.get(deviceId) ?? null,
     directorySettled: async () => {},
@@ -158,6 +164,7 @@ export async function startApi(settings: Partial<ApiSettings> = {}, otherCatalog
     catalog,
     log,
     store,
+    sandbox,
     bus,
     statuses,
     deadLetters,

@@ -63,14 +63,48 @@ export function createClient(clientOptions: ClientOptions = {}) {
       device: (deviceId: string, query: Query<'telemetry', 'device'> = {}, options?: RequestOptions) =>
         send({ method: 'GET', path: `/api/v1/telemetry/device/${encodeURIComponent(deviceId)}`, query }, options) as Promise<Answer<'telemetry', 'device'>>,
       /** The newest value of each metric of a device. GET /api/v1/telemetry/device/:deviceId/latest */
-      latest: (deviceId: string, options?: RequestOptions) =>
-        send({ method: 'GET', path: `/api/v1/telemetry/device/${encodeURIComponent(deviceId)}/latest` }, options) as Promise<Answer<'telemetry', 'latest'>>,
+      latest: (deviceId: string, query: Query<'telemetry', 'latest'> = {}, options?: RequestOptions) =>
+        send({ method: 'GET', path: `/api/v1/telemetry/device/${encodeURIComponent(deviceId)}/latest`, query }, options) as Promise<Answer<'telemetry', 'latest'>>,
       /** Several series of several devices in columns, reduced to what a chart needs. POST /api/v1/telemetry/query */
       query: (body: Body<'telemetry', 'query'>, options?: RequestOptions) =>
         send({ method: 'POST', path: '/api/v1/telemetry/query', body }, options) as Promise<Answer<'telemetry', 'query'>>,
       /** The same range by the parameter names of robot fleets. GET /api/v1/robots/:deviceId/telemetry */
       robot: (deviceId: string, query: Query<'telemetry', 'robot'> = {}, options?: RequestOptions) =>
         send({ method: 'GET', path: `/api/v1/robots/${encodeURIComponent(deviceId)}/telemetry`, query }, options) as Promise<Answer<'telemetry', 'robot'>>,
+    },
+    replays: {
+      /** Replay what was received in a range of time (endTime absent: until now). POST /api/v1/telemetry/replay */
+      start: (body: Body<'replays', 'start'>, options?: RequestOptions) =>
+        send({ method: 'POST', path: '/api/v1/telemetry/replay', body }, options) as Promise<Answer<'replays', 'start'>>,
+      /** How far a replay is. GET /api/v1/telemetry/replay/:jobId */
+      get: (jobId: string, options?: RequestOptions) =>
+        send({ method: 'GET', path: `/api/v1/telemetry/replay/${encodeURIComponent(jobId)}` }, options) as Promise<Answer<'replays', 'get'>>,
+    },
+    jobs: {
+      /** Jobs, newest first. GET /api/v1/jobs */
+      list: (query: Query<'jobs', 'list'> = {}, options?: RequestOptions) =>
+        send({ method: 'GET', path: '/api/v1/jobs', query }, options) as Promise<Answer<'jobs', 'list'>>,
+      /** How far a job is. GET /api/v1/jobs/:jobId */
+      get: (jobId: string, options?: RequestOptions) =>
+        send({ method: 'GET', path: `/api/v1/jobs/${encodeURIComponent(jobId)}` }, options) as Promise<Answer<'jobs', 'get'>>,
+      /** Let a job rest. POST /api/v1/jobs/:jobId/pause */
+      pause: (jobId: string, options?: RequestOptions) =>
+        send({ method: 'POST', path: `/api/v1/jobs/${encodeURIComponent(jobId)}/pause` }, options) as Promise<Answer<'jobs', 'pause'>>,
+      /** Let a paused or failed job go on where it was. POST /api/v1/jobs/:jobId/resume */
+      resume: (jobId: string, options?: RequestOptions) =>
+        send({ method: 'POST', path: `/api/v1/jobs/${encodeURIComponent(jobId)}/resume` }, options) as Promise<Answer<'jobs', 'resume'>>,
+      /** End a job for good; its sandbox is deleted. POST /api/v1/jobs/:jobId/cancel */
+      cancel: (jobId: string, options?: RequestOptions) =>
+        send({ method: 'POST', path: `/api/v1/jobs/${encodeURIComponent(jobId)}/cancel` }, options) as Promise<Answer<'jobs', 'cancel'>>,
+      /** Forget a job that has ended, and delete its sandbox. DELETE /api/v1/jobs/:jobId */
+      delete: (jobId: string, options?: RequestOptions) =>
+        send({ method: 'DELETE', path: `/api/v1/jobs/${encodeURIComponent(jobId)}` }, options) as Promise<void>,
+      /** How many jobs wait, run and have ended, by kind. GET /api/v1/queues/stats */
+      queueStats: (options?: RequestOptions) =>
+        send({ method: 'GET', path: '/api/v1/queues/stats' }, options) as Promise<Answer<'jobs', 'queueStats'>>,
+      /** Cancel the jobs that wait for another attempt. DELETE /api/v1/queues/delayed */
+      clearDelayed: (options?: RequestOptions) =>
+        send({ method: 'DELETE', path: '/api/v1/queues/delayed' }, options) as Promise<Answer<'jobs', 'clearDelayed'>>,
     },
     deadLetters: {
       /** Dead letters, newest first. GET /api/v1/dead-letters */

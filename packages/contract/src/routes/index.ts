@@ -7,9 +7,11 @@ import { devices } from './devices.ts';
 import { events } from './events.ts';
 import { health } from './health.ts';
 import { ingest } from './ingest.ts';
+import { jobs } from './jobs.ts';
 import { mappings } from './mappings.ts';
 import { organization } from './organization.ts';
 import { pipeline } from './pipeline.ts';
+import { replays } from './replays.ts';
 import { sites } from './sites.ts';
 import { telemetry } from './telemetry.ts';
 import { users } from './users.ts';
@@ -18,6 +20,8 @@ export const ROUTES = {
   auth,
   devices,
   telemetry,
+  replays,
+  jobs,
   deadLetters,
   pipeline,
   events,

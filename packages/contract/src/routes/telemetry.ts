@@ -128,6 +128,9 @@ export const SeriesAnswer = Shape(
 );
 export type SeriesAnswer = Static<typeof SeriesAnswer>;
 
+/** Instead of the live store: the sandbox that a replay has filled. Its samples are there as soon as they are written. */
+const Sandbox = Type.Unsafe<string>({ ...Id, description: 'Id of a replay into a sandbox; absent: the live store' });
+
 export const SeriesQuestion = Shape(
   {
     startTime: TimeInput,
@@ -144,6 +147,7 @@ export const SeriesQuestion = Shape(
       }),
     ),
     timeZone: Type.Optional(Type.String({ maxLength: 64, description: 'IANA name; days start at its midnight' })),
+    sandbox: Type.Optional(Sandbox),
   },
   'SeriesQuestion',
 );
@@ -169,6 +173,7 @@ export const telemetry = routeGroup({
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, default: 1000 })),
       cursor: Type.Optional(Type.String({ maxLength: 1024 })),
       timeZone: Type.Optional(Type.String({ maxLength: 64 })),
+      sandbox: Type.Optional(Sandbox),
     }),
     status: 200,
     answer: TelemetryPage,
@@ -180,6 +185,7 @@ export const telemetry = routeGroup({
     path: '/api/v1/telemetry/device/:deviceId/latest',
     summary: 'The newest value of each metric of a device',
     params: deviceParams,
+    query: Shape({ sandbox: Type.Optional(Sandbox) }),
     status: 200,
     answer: DeviceLatest,
     permission: 'telemetry:read',

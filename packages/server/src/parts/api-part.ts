@@ -5,6 +5,7 @@ import { FieldlineError, messageOf, systemClock } from '@fieldline/kit';
 import { createDeadLetterAccess } from '../dead-letter-access.ts';
 import type { Installation } from '../installation.ts';
 import { UI_DIST } from '../ui-build.ts';
+import { sandboxAccess } from './jobs-part.ts';
 import { pipelineOf } from './pipeline-part.ts';
 
 export async function startApi(of: Installation): Promise<void> {
@@ -42,6 +43,7 @@ function apiDependencies(of: Installation): ApiDependencies {
     ingest: (batch) => of.logHost.append('telemetry.raw', batch),
     storedPositions: async () => pipelineOf(of).storedPositions(),
     deadLetters: createDeadLetterAccess(of),
+    sandboxes: sandboxAccess(of),
     liveBus: of.liveBus,
     deviceStatus: (deviceId) => {
       const connection = of.connectivity.get(deviceId);

@@ -85,7 +85,8 @@ function registeredEvent({ organizationId, id, key, gatewayId }: DirectoryDevice
   };
 }
 
-function catalogGate(of: Installation): CatalogGate {
+/** What other threads ask of the catalog. */
+export function catalogGate(of: Installation): CatalogGate {
   const { feed } = of.catalog.system;
   return {
     registerSeries: (requests) => feed.registerSeries(requests),

@@ -20,6 +20,7 @@ import { type LogReader, openEmbeddedLogReader, type SharedLog } from '@fieldlin
 import { DirectoryCache } from '@fieldline/model';
 import { createPipeline, type Pipeline, type PipelineOptions, type PipelineStatistics } from '@fieldline/pipeline';
 import { openDuckdbStore } from '@fieldline/store';
+import type { LiveStore, StorePortMessage } from './history-messages.ts';
 import type {
   CatalogGate,
   ConnectMessage,
@@ -58,6 +59,13 @@ const store = await openDuckdbStore({
   logger: logger.child({ service: 'store' }),
   metrics,
 });
+/** For replays, which run in a thread of their own. */
+const liveStore: LiveStore = {
+  acquire: (topic, partition) => store.acquire(topic, partition),
+  append: (batch, position) => store.append(batch, position),
+  defineSeries: (series) => store.defineSeries(series),
+  lagRecords: async () => (await running().statistics()).lagRecords,
+};
 let reader: LogReader | null = null;
 let pipeline: Pipeline | null = null;
 const rates = new Rates();
@@ -100,6 +108,9 @@ expose(port, {
     await reader?.close();
   },
 } satisfies PipelineHost);
+port.on('message', (message: StorePortMessage) => {
+  if (message?.type === 'store-port') expose(message.port, liveStore);
+});
 port.postMessage({ type: 'ready' });
 
 /** The ports come in a message, since a call cannot bring them. */

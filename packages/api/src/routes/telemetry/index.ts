@@ -1,6 +1,7 @@
 /** Reading telemetry: pages of a device's range, its latest values, and columns for charts. */
 import type { Aggregation, DeviceLatest, TelemetryPage } from '@fieldline/contract';
 import { MICROS_PER_HOUR, type Micros, microsToIso, qualityOf, type Resolution } from '@fieldline/model';
+import type { Telemetry } from '../../dependencies.ts';
 import type { ApiContext, GroupHandlers } from '../../handlers.ts';
 import { type Principal, scopeOf } from '../../principal.ts';
 import { badRequest, isoOrNull, parseTime } from '../../text.ts';
@@ -8,6 +9,7 @@ import { decodeCursor, encodeCursor } from './cursor.ts';
 import { orNull, readPage } from './read-page.ts';
 import { readSeries } from './read-series.ts';
 import { autoForChart, autoForPage, bucketCount, checkTimeZone } from './resolution.ts';
+import { telemetryOf } from './sandbox.ts';
 import { keysOfSensor, parseMetricKeys, seriesOfDevice, visibleDevice } from './visible-series.ts';
 
 /** Range where the caller names no start. */
@@ -26,11 +28,13 @@ interface RangeRequest {
   readonly limit: number;
   readonly cursor: string | undefined;
   readonly timeZone: string | undefined;
+  readonly telemetry: Telemetry;
 }
 
 export function telemetryHandlers(context: ApiContext): GroupHandlers<'telemetry'> {
   return {
-    device: async ({ params, query, principal }) => {
+    device: async ({ params, query, principal, catalog }) => {
+      const telemetry = await telemetryOf(context, catalog, query.sandbox);
       const device = await visibleDevice(context, principal, params.deviceId);
       return readRange(context, principal, device, {
         metricKeys: parseMetricKeys(context, device, query.metricKey),
@@ -39,6 +43,7 @@ export function telemetryHandlers(context: ApiContext): GroupHandlers<'telemetry
         limit: query.limit ?? POINTS_DEFAULT,
         cursor: query.cursor,
         timeZone: query.timeZone,
+        telemetry,
       });
     },
 
@@ -52,14 +57,16 @@ export function telemetryHandlers(context: ApiContext): GroupHandlers<'telemetry
         limit: query.limit ?? POINTS_DEFAULT,
         cursor: query.cursor,
         timeZone: undefined,
+        telemetry: context.telemetry,
       });
     },
 
-    latest: async ({ params, principal, catalog }) => {
+    latest: async ({ params, query, principal, catalog }) => {
+      const telemetry = await telemetryOf(context, catalog, query.sandbox);
       const device = await visibleDevice(context, principal, params.deviceId);
       const known = [...(context.directory.seriesOf(device.id)?.values() ?? [])];
       const byId = new Map(known.map((series) => [series.id, series]));
-      const samples = known.length === 0 ? [] : await context.telemetry.latest([...byId.keys()]);
+      const samples = known.length === 0 ? [] : await telemetry.latest([...byId.keys()]);
       // Without a prototype: a metric may be called __proto__.
       const metrics: DeviceLatest['metrics'] = Object.create(null);
       for (const { seriesId, value, text, sourceTime, quality } of samples) {
@@ -84,7 +91,8 @@ export function telemetryHandlers(context: ApiContext): GroupHandlers<'telemetry
       };
     },
 
-    query: async ({ body, principal }) => {
+    query: async ({ body, principal, catalog }) => {
+      const telemetry = await telemetryOf(context, catalog, body.sandbox);
       const range = parseRange(context, body.startTime, body.endTime, 'body/startTime', 'body/endTime');
       const points = Math.min(body.points ?? POINTS_DEFAULT, Math.floor(CHART_POINTS_MAX / body.series.length));
       const asked = body.aggregation ?? 'auto';
@@ -103,7 +111,7 @@ export function telemetryHandlers(context: ApiContext): GroupHandlers<'telemetry
         startTime: microsToIso(range.from),
         endTime: microsToIso(range.to),
         aggregation,
-        series: await readSeries(context.telemetry, { asked: series, ...range, aggregation, points, timeZone }),
+        series: await readSeries(telemetry, { asked: series, ...range, aggregation, points, timeZone }),
       };
     },
   };
@@ -128,7 +136,7 @@ async function readRange(
     (request.aggregation === 'auto' ? autoForPage(range.to - range.from, limit) : request.aggregation);
   const series = seriesOfDevice(context, device, request.metricKeys);
   const timeZone = await timeZoneOf(context, principal, device, aggregation, request.timeZone);
-  const page = await readPage(context.telemetry, { series, ...range, aggregation, timeZone, limit, after: cursor });
+  const page = await readPage(request.telemetry, { series, ...range, aggregation, timeZone, limit, after: cursor });
   const metricKeys = request.metricKeys ?? series.map(({ metricKey }) => metricKey);
   return {
     deviceId: device.id,

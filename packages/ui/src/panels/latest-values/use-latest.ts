@@ -11,7 +11,7 @@ const REFRESH_MS = 30_000;
 export function useLatest(deviceId: string) {
   const query = useQuery({
     queryKey: ['telemetry', 'latest', deviceId],
-    queryFn: ({ signal }) => api.telemetry.latest(deviceId, { signal }),
+    queryFn: ({ signal }) => api.telemetry.latest(deviceId, {}, { signal }),
     refetchInterval: REFRESH_MS,
   });
   const newest = useRef(new Map<string, Omit<LatestRow, 'metricKey' | 'unit'>>());
