@@ -26,6 +26,7 @@ beforeAll(async () => {
     FIELDLINE_API_PORT: new URL(server.url).port,
     FIELDLINE_BROKER_PORT: String(server.mqtt.port),
     FIELDLINE_BROKER_TLS_PORT: '0',
+    FIELDLINE_BROKER_WS_PORT: '0',
     FIELDLINE_STORE_RAW_RETENTION_DAYS: '36500',
   };
   const variables = {
@@ -95,6 +96,7 @@ async function restart(command: string): Promise<void> {
     environment: { ...settings, ...(Object.fromEntries(named) as Record<string, string>) },
   });
   if (server.mqttTlsPort !== null) await inShell(`MQTT_TLS_PORT=${server.mqttTlsPort}`);
+  if (server.mqttWebSocketUrls.length > 0) await inShell(`MQTT_WS_URL=${server.mqttWebSocketUrls[0]}`);
 }
 
 const latest = async (device: string): Promise<Record<string, { value: unknown; unit: string; quality: string }>> => {
@@ -137,6 +139,7 @@ test.each<[string, () => Promise<unknown>]>([
   ],
   ['dead-letters.md', () => becomes('press-6', { temperature: value(25.5) })],
   ['operation.md', () => becomes('press-6', { temperature: value(25.5) })],
+  ['between-clients.md', () => becomes('press-4', { temperature: value(27.5) })],
   ['secure-connections.md', () => becomes('press-4', { temperature: value(26.5) })],
 ])('%s', async (page, check) => {
   const blocks = blocksOf(page);

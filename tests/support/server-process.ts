@@ -26,6 +26,8 @@ export interface RunningServer {
   readonly mqtt: { readonly host: string; readonly port: number };
   /** Port for MQTT over TLS; null where it is off. */
   readonly mqttTlsPort: number | null;
+  /** For MQTT over WebSocket; empty where it is off. */
+  readonly mqttWebSocketUrls: readonly string[];
   readonly process: ChildProcess;
   /** The last lines of its log, for messages of failed tests. */
   readonly lastLines: () => string;
@@ -82,6 +84,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     url: ready.api,
     mqtt: { host, port: Number(port) },
     mqttTlsPort: ready.mqttTls === undefined ? null : Number(ready.mqttTls.split(':').at(-1)),
+    mqttWebSocketUrls: ready.mqttWebSocket ?? [],
     process: child,
     lastLines: () => lines.join('\n'),
     stop: () => end('SIGTERM'),
@@ -125,6 +128,7 @@ interface ReadyLine {
   readonly api: string;
   readonly mqtt: string;
   readonly mqttTls?: string;
+  readonly mqttWebSocket?: readonly string[];
 }
 
 function parseLine(line: string): Record<string, unknown> | null {
