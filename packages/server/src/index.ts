@@ -1,1 +1,2 @@
 export { loadConfig } from './config/load.ts';
+export { type Examination, examineFolder, findingsOf } from './doctor/examine-folder.ts';
