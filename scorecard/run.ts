@@ -4,7 +4,10 @@
  */
 import { parseArgs } from 'node:util';
 import { messageOf } from '@fieldline/kit';
+import { badPayloads } from './bad-payloads.ts';
+import { diskFull } from './disk-full.ts';
 import { fuzzing } from './fuzz.ts';
+import { injection } from './injection.ts';
 import type { Form, Outcome, ScorecardLine } from './line.ts';
 import { packetMemory } from './packet-memory.ts';
 import { packetVectors } from './packet-vectors.ts';
@@ -20,9 +23,12 @@ const LINES: readonly ScorecardLine[] = [
   packetVectors,
   fuzzing,
   processKill,
-  onceInEffect,
-  recovery,
   powerCut,
+  onceInEffect,
+  diskFull,
+  recovery,
+  badPayloads,
+  injection,
   packetMemory,
 ];
 
