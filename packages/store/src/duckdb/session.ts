@@ -2,6 +2,7 @@
  * One DuckDB database and its connections: one that appends, one for background work, a few that read. Opened with explicit
  * limits, confined to the folder of sealed files and then locked, so that no query can reach another file or lift a limit.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { FieldlineError, makeDirectorySync, messageOf, syncDirectory } from '@fieldline/kit';
@@ -84,7 +85,8 @@ export class Session {
    * the whole log. So what must outlive one (a commit; a file that is deleted because of a commit) is followed by this.
    */
   async keepLogName(): Promise<void> {
-    if (this.#isLogNamed) return;
+    // A log that is not there yet gets its name with the next commit.
+    if (this.#isLogNamed || !existsSync(join(this.#dir, 'store.duckdb.wal'))) return;
     await syncDirectory(this.#dir);
     this.#isLogNamed = true;
   }
