@@ -8,10 +8,12 @@
 import { dirname } from 'node:path';
 import {
   FieldlineError,
+  isFieldlineError,
   type Journal,
   type JournalOpening,
   type Logger,
   makeDirectorySync,
+  type OpenDiskFile,
   openJournal,
 } from '@fieldline/kit';
 import type { SessionStore, StoredOperation } from './session-store.ts';
@@ -23,6 +25,7 @@ const REWRITE_BYTES_MIN = 8 * 1024 * 1024;
 
 export class JournalSessionStore implements SessionStore {
   readonly #path: string;
+  readonly #openFile: OpenDiskFile | undefined;
   readonly #logger: Logger;
   #journal: Journal | null = null;
   #snapshot: () => Iterable<StoredOperation> = () => [];
@@ -34,8 +37,11 @@ export class JournalSessionStore implements SessionStore {
   #durableCount = 0;
   #flushing: Promise<void> | null = null;
   #isScheduled = false;
+  #mustRewrite = false;
 
-  constructor(path: string, logger: Logger) {
+  /** @param openFile tests make the disk fail here */
+  constructor(path: string, logger: Logger, openFile?: OpenDiskFile) {
+    this.#openFile = openFile;
     this.#path = path;
     this.#logger = logger;
   }
@@ -47,7 +53,10 @@ export class JournalSessionStore implements SessionStore {
   async open(snapshot: () => Iterable<StoredOperation>): Promise<readonly StoredOperation[]> {
     this.#snapshot = snapshot;
     makeDirectorySync(dirname(this.#path));
-    const opening: JournalOpening = await openJournal(this.#path);
+    const opening: JournalOpening = await openJournal(
+      this.#path,
+      this.#openFile === undefined ? {} : { openFile: this.#openFile },
+    );
     for (const damage of opening.damage)
       this.#logger.error({ damage }, 'the session journal was damaged; sessions may be lost');
     this.#journal = opening.journal;
@@ -96,10 +105,12 @@ export class JournalSessionStore implements SessionStore {
     this.#noted = [];
     this.#notedBytes = 0;
     try {
-      if (journal.byteLength > this.#rewriteAtBytes) await this.#rewrite(journal);
+      if (this.#mustRewrite || journal.byteLength > this.#rewriteAtBytes) await this.#rewrite(journal);
       else await Promise.all(recordsOf(noted).map((record) => journal.append(record)));
       this.#durableCount = count;
     } catch (error) {
+      // After a failed flush the journal takes appends no more, but a whole new file.
+      if (isFieldlineError(error, 'UNAVAILABLE')) this.#mustRewrite = true;
       this.#noted = [...noted, ...this.#noted];
       this.#notedBytes += bytes;
       throw error;
@@ -111,6 +122,7 @@ export class JournalSessionStore implements SessionStore {
     const operations: Buffer[] = [];
     for (const operation of this.#snapshot()) operations.push(encodeOperation(operation));
     await journal.rewrite(recordsOf(operations));
+    this.#mustRewrite = false;
     this.#rewriteAtBytes = Math.max(REWRITE_BYTES_MIN, journal.byteLength * 4);
   }
 }

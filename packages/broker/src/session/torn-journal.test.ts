@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLogger } from '@fieldline/kit';
+import { type DiskFile, openDiskFile, silentLogger } from '@fieldline/kit';
 import { afterAll, expect, test } from 'vitest';
 import { JournalSessionStore } from './journal-session-store.ts';
 import type { StoredOperation } from './session-store.ts';
@@ -44,4 +44,44 @@ test('cut off at every byte, and with zeros where it was', async () => {
     // Where the last bytes are zeros anyway nothing is missing.
     if (!zeroed.equals(bytes)) expect(await operationsIn(zeroed), `zeros from ${length}`).toEqual(before);
   }
+});
+
+test('a flush that fails once: nothing of it counts as durable, and the next attempt writes a whole new file', async () => {
+  const path = join(folder, 'failing.journal');
+  const alive: StoredOperation[] = [];
+  let failing = false;
+  const openFile = async (file: string, mode: 'existing' | 'new'): Promise<DiskFile> => {
+    const real = await openDiskFile(file, mode);
+    const sync = async (): Promise<void> => {
+      if (failing) throw new Error('EIO: i/o error, fdatasync');
+      await real.sync();
+    };
+    return {
+      path: real.path,
+      write: (buffers, at) => real.write(buffers, at),
+      sync,
+      truncate: (length) => real.truncate(length),
+      byteLength: () => real.byteLength(),
+      close: () => real.close(),
+    };
+  };
+  const store = new JournalSessionStore(path, silentLogger, openFile);
+  await store.open(() => alive);
+  const note = (packetId: number): void => {
+    alive.push(operation(packetId));
+    store.note(operation(packetId));
+  };
+  note(1);
+  await store.durable();
+  failing = true;
+  note(2);
+  await expect(store.durable()).rejects.toThrow('flush');
+  expect(store.isPending).toBe(true);
+  failing = false;
+  note(3);
+  await store.durable();
+  note(4);
+  await store.durable();
+  await store.close();
+  expect(await operationsIn(readFileSync(path))).toEqual([1, 2, 3, 4].map(operation));
 });

@@ -2,7 +2,7 @@
  * Positions of consumer groups, and the ends that the log is known to have reached, in a journal. A reader in another
  * thread reads the file; the writer keeps it and rewrites it when most of it is outdated.
  */
-import { type Journal, type OpenDiskFile, openJournal, readJournal } from '@fieldline/kit';
+import { isFieldlineError, type Journal, type OpenDiskFile, openJournal, readJournal } from '@fieldline/kit';
 import type { Position } from '@fieldline/model';
 
 /** Below this size the journal is never rewritten. */
@@ -59,15 +59,25 @@ export class GroupPositions {
   }
 
   async #put(key: string, position: Position): Promise<void> {
-    await this.#journal.append(encode(key, position));
+    try {
+      await this.#journal.append(encode(key, position));
+    } catch (error) {
+      if (!isFieldlineError(error, 'UNAVAILABLE')) throw error;
+      // After a failed flush the journal takes appends no more, but a whole new file.
+      await this.#rewrite(new Map(this.#positions).set(key, position));
+    }
     this.#positions.set(key, position);
     if (this.#rewriting || this.#journal.byteLength < REWRITE_BYTES_MIN) return;
     this.#rewriting = true;
     try {
-      await this.#journal.rewrite(Array.from(this.#positions, ([each, value]) => encode(each, value)));
+      await this.#rewrite(this.#positions);
     } finally {
       this.#rewriting = false;
     }
+  }
+
+  async #rewrite(positions: Positions): Promise<void> {
+    await this.#journal.rewrite(Array.from(positions, ([key, position]) => encode(key, position)));
   }
 }
 
