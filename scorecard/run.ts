@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '@fieldline/kit';
 import { badPayloads } from './bad-payloads.ts';
+import { corruption } from './corruption.ts';
 import { diskFull } from './disk-full.ts';
 import { fuzzing } from './fuzz.ts';
 import { injection } from './injection.ts';
@@ -25,6 +26,7 @@ const LINES: readonly ScorecardLine[] = [
   processKill,
   powerCut,
   onceInEffect,
+  corruption,
   diskFull,
   recovery,
   badPayloads,

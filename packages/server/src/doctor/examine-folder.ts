@@ -25,15 +25,15 @@ const FROM_BACKUP = 'restore it from a backup';
 export interface ExaminationOptions {
   /** Where the catalog is a PostgreSQL server, its folder is not missed. Default pglite. */
   readonly catalogAdapter?: 'pglite' | 'postgres';
-  /** Starts the catalog on a copy and reads every row, beside checking its files. Default true. */
-  readonly readCatalog?: boolean;
+  /** Looks at the catalog too, which takes the longest: it is started on a copy. Default true. */
+  readonly withCatalog?: boolean;
   /** Told what is looked at. */
   readonly say?: (part: DoctorPart) => void;
 }
 
 /** Examines the folder of a server that does not run: the caller holds the folder's lock. */
 export async function examineFolder(dataDir: string, options: ExaminationOptions = {}): Promise<Examination> {
-  const { catalogAdapter = 'pglite', readCatalog = true, say = () => {} } = options;
+  const { catalogAdapter = 'pglite', withCatalog = true, say = () => {} } = options;
   say('folder');
   const folder = inspectFolder(dataDir, catalogAdapter);
   say('broker');
@@ -43,9 +43,12 @@ export async function examineFolder(dataDir: string, options: ExaminationOptions
   say('store');
   const found = await inspectStore(join(dataDir, 'store'));
   const store = { ...found, findings: [...found.findings, ...comparePositions(dataDir, log, found)] };
-  say('catalog');
-  const catalog = await inspectCatalog(join(dataDir, 'catalog'), { reading: readCatalog });
-  return { dataDir, inspections: [folder, broker, log, store, catalog], log, store };
+  const inspections = [folder, broker, log, store];
+  if (withCatalog) {
+    say('catalog');
+    inspections.push(await inspectCatalog(join(dataDir, 'catalog')));
+  }
+  return { dataDir, inspections, log, store };
 }
 
 /** All findings of all parts. */
