@@ -106,6 +106,12 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
     if (this.#isStuffed) this.#hold(HOLD.slowReader);
   }
 
+  /** Writes an answer that the client waits for; where it does not take one of this size, they cannot go on [MQTT-3.1.2-24]. */
+  answer(packet: Buffer): void {
+    if (packet.length <= this.clientPacketBytesMax) this.write(packet);
+    else this.close(REASON.packetTooLarge, `an answer of ${packet.length} bytes is over your Maximum Packet Size`);
+  }
+
   /** Runs `action` when all that the session store was told is durable; in the order of the calls. */
   whenDurable(action: () => void): void {
     if (this.#durable === null && !this.#context.store.isPending) {
@@ -350,13 +356,26 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
     this.#context.counters.connectionsAccepted += 1;
     this.#tell('connected', REASON.success, '');
     this.whenDurable(() => {
-      this.write(encodeConnackAccepted(this.protocolVersion, opened.isPresent, opened.serverTerms));
+      const connack = encodeConnackAccepted(this.protocolVersion, opened.isPresent, opened.serverTerms);
+      if (connack.length > this.clientPacketBytesMax) {
+        this.#cannotGreet(connack.length);
+        return;
+      }
+      this.write(connack);
       this.#isGreeted = true;
       this.wake();
       this.#guard(() => this.#frames.release());
       this.#letGo(HOLD.judging);
       this.#checkBudget();
     });
+  }
+
+  /** [MQTT-3.1.2-24]: what the client must know does not fit into what it takes. */
+  #cannotGreet(byteLength: number): void {
+    const reasonCode = REASON.packetTooLarge;
+    const refusal = encodeConnackRefused(5, reasonCode, '', this.clientPacketBytesMax);
+    if (refusal !== null && refusal.length <= this.clientPacketBytesMax) this.write(refusal);
+    this.#ended(reasonCode, `a CONNACK of ${byteLength} bytes is over the client's Maximum Packet Size`, false);
   }
 
   /** Runs what decodes; a ProtocolError ends the connection with its reason, anything else is a bug and ends it, too. */

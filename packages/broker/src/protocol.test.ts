@@ -242,8 +242,8 @@ describe('reasons in words', () => {
       const client = await open();
       client.send(packet);
       await until(() => answer.test(client.hex), `an answer like ${answer}`);
-      // 3.1.2.11.7; 3.1.2.11.4: a maximum of 8 bytes leaves no room for words.
-      for (const properties of ['02 17 00', '05 27 00000008']) {
+      // 3.1.2.11.7; 3.1.2.11.4: a maximum of 17 bytes leaves room for CONNACK and none for words.
+      for (const properties of ['02 17 00', '05 27 00000011']) {
         const silent = await open(5, 'dev-8', properties);
         silent.send(packet);
         await until(() => silent.received.length >= 3, 'the answer');

@@ -31,7 +31,7 @@ export function subscribe(
     return qos;
   });
   connection.whenDurable(() => {
-    connection.write(encodeAnswer(connection, packet.packetId, reasonCodes, reasons));
+    connection.answer(encodeAnswer(connection, packet.packetId, reasonCodes, reasons));
     for (const { request, subscription, isNew } of made) {
       context.router.sendRetained(session, subscription, isNew, request.retainHandling);
     }
@@ -50,7 +50,7 @@ export function unsubscribe(
     return REASON.success;
   });
   connection.whenDurable(() =>
-    connection.write(encodeUnsuback(packet.packetId, reasonCodes, connection.protocolVersion)),
+    connection.answer(encodeUnsuback(packet.packetId, reasonCodes, connection.protocolVersion)),
   );
 }
 
