@@ -138,6 +138,15 @@ test.each<[string, () => Promise<unknown>]>([
       }),
   ],
   ['dead-letters.md', () => becomes('press-6', { temperature: value(25.5) })],
+  [
+    'replay.md',
+    async () => {
+      const api = await ApiSession.signIn(server.url);
+      const { items } = await api.call<{ items: { result: { samples: number } }[] }>('GET', 'jobs?status=completed');
+      expect(items).toHaveLength(1);
+      expect(items[0]!.result.samples).toBeGreaterThan(3);
+    },
+  ],
   ['operation.md', () => becomes('press-6', { temperature: value(25.5) })],
   ['between-clients.md', () => becomes('press-4', { temperature: value(27.5) })],
   ['secure-connections.md', () => becomes('press-4', { temperature: value(26.5) })],

@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspectCatalog } from '@fieldline/catalog';
 import { type Finding, type Inspection, isFieldlineError, messageOf, readJournal } from '@fieldline/kit';
-import { inspectLog, type LogInspection } from '@fieldline/log';
+import { inspectLog, type LogInspection, TOPICS } from '@fieldline/log';
 import { inspectStore, type StoreInspection } from '@fieldline/store';
 
 export const DOCTOR_PARTS = ['folder', 'broker', 'log', 'store', 'catalog'] as const;
@@ -108,7 +108,9 @@ async function inspectSessions(file: string): Promise<Inspection> {
 /** The store may be behind the log (it catches up), not ahead of it, and not behind what retention has deleted. */
 function comparePositions(dataDir: string, log: LogInspection, store: StoreInspection): Finding[] {
   const findings: Finding[] = [];
-  for (const { topic, partition, next } of store.positions) {
+  // Others are how far replays were.
+  const ofTopics = store.positions.filter(({ topic }) => (TOPICS as readonly string[]).includes(topic));
+  for (const { topic, partition, next } of ofTopics) {
     const bounds = log.partitions.find((each) => each.topic === topic && each.partition === partition);
     const file = join(dataDir, 'log', topic, String(partition));
     const end = bounds?.next ?? 0;

@@ -14,7 +14,7 @@ import type { Installation } from '../installation.ts';
 import { REPLAY_KIND, replayHandler } from '../replay.ts';
 import type { HistoryHost, HistoryThreadData, StorePortMessage } from '../threads/history-messages.ts';
 import { startThread, type Thread } from '../threads/start-thread.ts';
-import { catalogGate } from './pipeline-part.ts';
+import { catalogGate, pipelineOf } from './pipeline-part.ts';
 
 const TIDY_INTERVAL_MS = 600_000;
 const MS_PER_HOUR = 3_600_000;
@@ -54,7 +54,8 @@ export function historyOf(of: Installation): Promise<Thread<HistoryHost>> {
   return of.historyThread;
 }
 
-function startHistory(of: Installation, onEnd: () => void): Promise<Thread<HistoryHost>> {
+async function startHistory(of: Installation, onEnd: () => void): Promise<Thread<HistoryHost>> {
+  pipelineOf(of); // Tells where the store is not open yet.
   const store = new MessageChannel();
   const gate = new MessageChannel();
   of.pipelineThread!.worker.postMessage({ type: 'store-port', port: store.port1 } satisfies StorePortMessage, [
