@@ -21,6 +21,7 @@ import { DirectoryCache } from '@fieldline/model';
 import { createPipeline, type Pipeline, type PipelineOptions, type PipelineStatistics } from '@fieldline/pipeline';
 import { openDuckdbStore } from '@fieldline/store';
 import type { LiveStore, StorePortMessage } from './history-messages.ts';
+import { leaveOutStored } from './leave-out-stored.ts';
 import type {
   CatalogGate,
   ConnectMessage,
@@ -131,7 +132,7 @@ async function run(start: PipelineStart): Promise<void> {
   reader = openEmbeddedLogReader({ shared: start.log as SharedLog, logger });
   directory.load(start.directory);
   await store.defineSeries([...directory.allSeries()]);
-  await leaveOutWhatIsStored(reader, logHost, start);
+  await leaveOutStored({ topic: TOPIC, openedAt: start.openedAt, store, reader, writer: logHost, logger });
   pipeline = createPipeline(pipelineOptions(reader, logHost, remote<CatalogGate>(catalogPort), start));
   timers.push(
     setInterval(maintain, MAINTAIN_INTERVAL_MS),
@@ -182,34 +183,6 @@ function pipelineOptions(
 function running(): Pipeline {
   if (pipeline !== null) return pipeline;
   throw new FieldlineError('UNAVAILABLE', 'the pipeline has not begun to read the log yet; ask again in a few seconds');
-}
-
-/**
- * A log that was lost, or restored from an older backup, would give positions again that the store has taken in already; what
- * comes with them would never be read. The store says how far it is. What the doors took in before it could say so is
- * appended again behind that: a copy of a sample that is there already changes nothing.
- */
-async function leaveOutWhatIsStored(
-  log: LogReader,
-  logHost: Remote<LogHost>,
-  { openedAt }: PipelineStart,
-): Promise<void> {
-  for (const { partition, next: logEnd } of openedAt) {
-    const stored = await store.acquire(TOPIC, partition);
-    if (stored.next <= logEnd) continue;
-    logger.error(
-      { partition, logEnd, stored: stored.next },
-      'the log ends before what is stored already: records that were not stored yet may be lost with it; it goes on behind them',
-    );
-    await logHost.advance(TOPIC, partition, stored.next);
-    const { first } = (await log.bounds(TOPIC))[partition]!;
-    for (let next = Math.max(first, logEnd); next < stored.next; ) {
-      const early = await log.read(TOPIC, partition, next, { waitMs: 0, recordsMax: stored.next - next });
-      if (early === null || early.firstPosition >= stored.next) break;
-      await logHost.append(TOPIC, early);
-      next = early.firstPosition + early.count;
-    }
-  }
 }
 
 /** One round of the store's background work at a time. */
