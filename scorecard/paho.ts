@@ -51,17 +51,24 @@ async function runSuite(suite: string, count: number, say: (line: string) => voi
   if (listed.exitCode !== 0) return { passed: false, figure: `the suite cannot be loaded: ${listed.lastLines}` };
   const waiting = listed.lastLines.trim().split(' ');
   const findings: string[] = [];
+  const failed: string[] = [];
   let passedCount = 0;
   const work = async (): Promise<void> => {
     for (let test = waiting.shift(); test !== undefined; test = waiting.shift()) {
       const failure = await runTest(folder, suite, test);
       if (failure === null) passedCount += 1;
-      else findings.push(`${test}: ${failure}`);
+      else failed.push(test);
       say(`${test} ${failure === null ? 'passed' : 'failed'}`);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-  return { passed: passedCount === count && findings.length === 0, figure: `${passedCount} of ${count}`, findings };
+  // Its client gives up after half a second without an answer, which a busy machine can take: once more, with nothing beside.
+  for (const test of failed) {
+    const failure = await runTest(folder, suite, test);
+    if (failure === null) passedCount += 1;
+    findings.push(failure === null ? `${test}: passed at the second try` : `${test}: ${failure}`);
+  }
+  return { passed: passedCount === count, figure: `${passedCount} of ${count}`, findings };
 }
 
 /** Null where the test passed, else the last lines of what it said. */
