@@ -162,7 +162,8 @@ async function openState(session: Session, options: DuckdbStoreOptions): Promise
   for (const { damage, path } of files) if (damage !== null) logger.error({ code: 'STORE_DAMAGED', path }, damage);
   const positions = await (await writer.run('SELECT topic, partition, epoch, next FROM positions')).getRows();
   if (positions.length === 0 && files.length === 0) await refuseForeignFiles(sealedDir);
-  await removeLeftovers(sealedDir, files);
+  // Where a listed file is gone, one that nobody lists may be what it was merged into: it is kept for whoever looks.
+  if (files.every(({ damage }) => damage === null)) await removeLeftovers(sealedDir, files);
   const generations = await openGenerations(writer);
   if (generations.length === 0) {
     const id = files.reduce((most, file) => Math.max(most, file.generation), 0) + 1;

@@ -14,7 +14,7 @@ const LATER = START + 9 * MICROS_PER_DAY;
 const RECORDS = 24;
 const ROWS_PER_RECORD = 40;
 const ALL = { seriesIds: [1, 2, 3], from: 0, to: LATER, limit: 1e6 };
-const INJURIES = 16;
+const INJURIES = 8;
 let base: string;
 let closed: string;
 let killed: string;

@@ -150,6 +150,11 @@ export function storeError(what: string, error: unknown): FieldlineError {
       cause: error,
     });
   }
+  // DuckDB's words for a block or an entry whose checksum is wrong, and for a file that was cut off.
+  if (/corrupt (database|wal) file|could not read enough bytes/i.test(message)) {
+    const sentence = `${what} failed: ${message}; stop the server and run \`fieldline doctor --repair\`, or restore the store from a backup`;
+    return new FieldlineError('STORE_DAMAGED', sentence, { cause: error });
+  }
   return new FieldlineError('UNAVAILABLE', `${what} failed: ${message}; retry, and check disk and memory`, {
     cause: error,
   });
