@@ -291,5 +291,5 @@ function* oneAfterTheOther(first: Iterable<Message>, second: Iterable<Message>):
 /** For shared subscriptions: nobody's queue runs over because messages of a topic are kept together. */
 const MEMBERS: MemberCheck<Session> = {
   isReady: ({ link }) => link !== null && !link.isSlow,
-  hasRoom: ({ link, outbound }) => link !== null && outbound.queuedBytes <= outbound.queueBytesMax / 2,
+  hasRoom: ({ link, outbound }) => link !== null && outbound.hasRoom,
 };

@@ -18,7 +18,7 @@ export type Work =
   | { readonly kind: 'pubrel'; readonly packetId: number; readonly delivery: Delivery };
 
 export class Outbound {
-  readonly queueBytesMax: number;
+  readonly #queueBytesMax: number;
   readonly #budget: QueueBudget;
   #queue: Delivery[] = [];
   #head = 0;
@@ -29,7 +29,7 @@ export class Outbound {
   #lastPacketId = 0;
 
   constructor(queueBytesMax: number, budget = UNBOUNDED) {
-    this.queueBytesMax = queueBytesMax;
+    this.#queueBytesMax = queueBytesMax;
     this.#budget = budget;
   }
 
@@ -39,6 +39,11 @@ export class Outbound {
 
   get queuedBytes(): number {
     return this.#queueBytes;
+  }
+
+  /** Half of what it may hold now is free: nothing gives way soon. */
+  get hasRoom(): boolean {
+    return this.#queueBytes <= this.#budget.allowance(this.#queueBytesMax) / 2;
   }
 
   get inFlightCount(): number {
@@ -52,11 +57,11 @@ export class Outbound {
   /** Queues a delivery; returns those that had to give way (the new one itself where it alone exceeds the limit). */
   offer(delivery: Delivery): readonly Delivery[] {
     const bytes = messageBytes(delivery.message);
-    if (bytes > this.queueBytesMax) return [delivery];
+    if (bytes > this.#queueBytesMax) return [delivery];
     this.#queue.push(delivery);
     this.#queueBytes += bytes;
     this.#budget.add(bytes);
-    const allowed = this.#budget.allowance(this.queueBytesMax);
+    const allowed = this.#budget.allowance(this.#queueBytesMax);
     if (this.#queueBytes <= allowed) return NONE;
     const dropped: Delivery[] = [];
     while (this.#queueBytes > allowed) dropped.push(this.#released(this.#shift()!));
