@@ -165,12 +165,13 @@ export class TransactionWriter {
 
   /**
    * Whether the store does its work, though not for this batch: taking the own partition over again writes a row. Where the
-   * error itself says that it is the disk or the load, it is not asked.
+   * error itself says that it is the disk, the load or damage, it is not asked.
    */
   async #storeTakesOthers(error: unknown): Promise<boolean> {
     if (isRefusal(error)) return true;
     if (this.#buriedInARow >= BURIED_IN_A_ROW_MAX) return false;
-    if (isFieldlineError(error, 'DISK_FULL') || isFieldlineError(error, 'OVERLOADED')) return false;
+    if ((['DISK_FULL', 'OVERLOADED', 'STORE_DAMAGED'] as const).some((code) => isFieldlineError(error, code)))
+      return false;
     const { source, sink } = this.#context.options;
     try {
       const { epoch } = await sink.acquire(source.topic, this.partition);
