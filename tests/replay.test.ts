@@ -2,6 +2,8 @@
  * Replay through the real program: everything again changes nothing; what was missing comes once the cause is mended; pause, go
  * on, cancel; SIGKILL in the middle; sandboxes that are the same each time; and nothing of it for another organisation.
  */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ApiSession, type DeviceCredentials, eventually } from './support/api-session.ts';
 import { type RunningServer, startServer, temporaryFolder } from './support/server-process.ts';
@@ -159,6 +161,7 @@ test('pause, go on, cancel; the queue tells', async () => {
   expect((await api.call<Job>('POST', `jobs/${id}/cancel`)).status).toBe('cancelled');
   expect((await api.raw('POST', `jobs/${id}/resume`)).status).toBe(409);
   expect((await api.raw('GET', `telemetry/device/pump?sandbox=${id}`)).status).toBe(404);
+  await eventually('its sandbox to be deleted', () => (existsSync(join(folder.path, 'sandbox', id)) ? null : true));
   expect(await api.call('DELETE', 'queues/delayed')).toEqual({ cancelled: 0 });
 });
 

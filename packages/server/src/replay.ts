@@ -1,13 +1,11 @@
 /** A replay as the worker of jobs does it: job in, a run in the history thread, an account of it out. */
-import { REPLAY_KIND, type ReplayParameters } from '@fieldline/api';
+import type { ReplayParameters } from '@fieldline/api';
 import type { Job, JobHandler } from '@fieldline/catalog';
 import { type DirectorySnapshot, microsToIso } from '@fieldline/model';
 import { type HistoryCheckpoint, progressOf } from '@fieldline/pipeline';
+import { historyOf, sandboxAccess } from './history-access.ts';
 import type { Installation } from './installation.ts';
-import { historyOf } from './parts/jobs-part.ts';
 import type { HistoryProgressMessage } from './threads/history-messages.ts';
-
-export { REPLAY_KIND };
 
 /** The handler of replay jobs. */
 export function replayHandler(of: Installation): JobHandler {
@@ -29,8 +27,15 @@ export function replayHandler(of: Installation): JobHandler {
     } finally {
       worker.off('message', tell);
       signal.removeEventListener('abort', end);
+      if (signal.aborted) await discardIfOver(of, job.id);
     }
   };
+}
+
+/** A cancelled replay leaves no sandbox; it could not be deleted while it was being filled. */
+async function discardIfOver(of: Installation, jobId: string): Promise<void> {
+  const job = await of.catalog.system.jobs.get(jobId);
+  if (job === null || job.status === 'cancelled') await sandboxAccess(of).remove(jobId);
 }
 
 function runOf(job: Job, directory: DirectorySnapshot) {

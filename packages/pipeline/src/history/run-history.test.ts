@@ -1,5 +1,6 @@
 /** Runs over a log's history: into the live store nothing is doubled or undone, into sandboxes it is the same each time, whatever cuts it off. */
 import { FieldlineError, silentLogger, systemClock } from '@fieldline/kit';
+import { type LoggedBatch, rawBatchOf } from '@fieldline/model';
 import { afterEach, expect, test } from 'vitest';
 import type { PipelineOptions } from '../options.ts';
 import {
@@ -54,7 +55,12 @@ interface Run {
   readonly end: HistoryCheckpoint;
 }
 
-async function run(more: Partial<HistoryOptions> = {}, sink = new MemorySink(), signal?: AbortSignal): Promise<Run> {
+async function run(
+  more: Partial<HistoryOptions> = {},
+  sink = new MemorySink(),
+  signal?: AbortSignal,
+  damaged?: (from: number) => Promise<LoggedBatch | null>,
+): Promise<Run> {
   const { source } = plant;
   const positionAtTime = async (_: number, time: number): Promise<number> => {
     const found = source.records.findIndex(({ receivedTime }, at) => at >= source.first && receivedTime >= time);
@@ -70,7 +76,7 @@ async function run(more: Partial<HistoryOptions> = {}, sink = new MemorySink(), 
         topic: 'telemetry.raw',
         partitions: [0],
         read: async (partition, from, { recordsMax, ...options }) => {
-          const batch = await source.read(partition, from, { ...options, waitMs: 0 });
+          const batch = await (damaged?.(from) ?? source.read(partition, from, { ...options, waitMs: 0 }));
           return batch === null ? null : { ...batch, count: Math.min(batch.count, recordsMax) };
         },
         bounds: () => source.bounds(),
@@ -193,6 +199,24 @@ test('tells what retention has deleted, before and while it runs', async () => {
   plant.source.first = 60;
   const later = await run({ checkpoint: { ...checkpoint, counts: { ...end.counts, recordsRead: 0 } } });
   expect(later.end.counts).toMatchObject({ recordsRead: 40, recordsDeleted: 50 });
+});
+
+test('tells what the log could not give, in the middle and at the end', async () => {
+  await filled(100);
+  const damaged = async (from: number) => {
+    const at = from >= 20 && from < 35 ? 35 : from;
+    if (at >= 90) return null;
+    const end = at < 20 ? 20 : 90;
+    return {
+      ...rawBatchOf(plant.source.records.slice(at, end)),
+      topic: 'telemetry.raw',
+      partition: 0,
+      firstPosition: at,
+    };
+  };
+  const { end } = await run({}, new MemorySink(), undefined, damaged);
+  expect(end.counts).toMatchObject({ recordsRead: 75, recordsMissing: 25 });
+  expect(progressOf(end)).toEqual({ done: 100, total: 100 });
 });
 
 test('keeps to a multiple of the pace at which the records came', async () => {

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { type ApiDependencies, createApi, DEFAULT_API_SETTINGS, type PipelineReport } from '@fieldline/api';
 import { FieldlineError, messageOf, systemClock } from '@fieldline/kit';
 import { createDeadLetterAccess } from '../dead-letter-access.ts';
+import { sandboxAccess } from '../history-access.ts';
 import type { Installation } from '../installation.ts';
 import { UI_DIST } from '../ui-build.ts';
-import { sandboxAccess } from './jobs-part.ts';
 import { pipelineOf } from './pipeline-part.ts';
 
 export async function startApi(of: Installation): Promise<void> {
