@@ -67,7 +67,9 @@ export class RestoringSessions {
     for (const { session, endsAtMs, queued, inFlight } of this.#byKey.values()) {
       for (const { delivery, packetId, stage } of inFlight.values())
         session.outbound.restore(delivery, packetId, stage);
-      for (const delivery of queued.values()) session.outbound.offer(delivery);
+      // A snapshot has them by message, not by session; ids count up in the order of the queue.
+      for (const delivery of [...queued.values()].sort((one, other) => one.id - other.id))
+        session.outbound.offer(delivery);
       yield { session, endsAtMs };
     }
   }

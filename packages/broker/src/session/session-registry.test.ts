@@ -181,3 +181,27 @@ test('what expires while its client is away does not stay in the queue [MQTT-3.3
   registry.end(session);
   expect(registry.queuedBytes).toBe(0);
 });
+
+test('a message that waits for many stands in the snapshot once, and each gets its messages back in order', () => {
+  const [one, two] = ['one', 'two'].map((clientId) => open({ clientId }).session);
+  const [a, b, c] = ['a', 'b', 'c'].map((topic) => ({ ...will(topic, 0).message, qos: 1 as const }));
+  for (const [session, messages] of [
+    [one!, [a!, b!, c!]],
+    [two!, [c!, a!]],
+  ] as const) {
+    for (const message of messages) {
+      const id = session.nextDeliveryId();
+      session.outbound.offer({ message, qos: 1, retain: false, subscriptionIdentifiers: [], id });
+    }
+    session.connected(link);
+    registry.disconnected(session, false);
+  }
+  const operations = [...registry.snapshot()];
+  expect(operations.filter(({ kind }) => kind === 'queued')).toHaveLength(3);
+  registry = create();
+  registry.restore(operations);
+  const topicsOf = (clientId: string): string[] =>
+    [...registry.find(one!.identity, clientId)!.outbound.unfinished()].map(({ delivery }) => delivery.message.topic);
+  expect(topicsOf('one')).toEqual(['a', 'b', 'c']);
+  expect(topicsOf('two')).toEqual(['c', 'a']);
+});

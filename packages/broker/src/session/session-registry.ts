@@ -3,12 +3,13 @@
  * time passes, and the way to and from the session store. Holds no timer: tick() is called from outside.
  */
 import type { Clock } from '@fieldline/kit';
+import type { Message } from '../message.ts';
 import type { ClientIdentity } from '../options.ts';
 import type { Router } from '../router/router.ts';
 import { QueueBudget } from './queue-budget.ts';
 import { RestoringSessions } from './restore-sessions.ts';
 import { Session, sessionKey, type Will } from './session.ts';
-import { type SessionStore, type StoredOperation, storedDelivery } from './session-store.ts';
+import { type SessionStore, type StoredDelivery, type StoredOperation, storedDelivery } from './session-store.ts';
 
 export interface SessionRegistryOptions {
   readonly store: SessionStore;
@@ -148,21 +149,27 @@ export class SessionRegistry {
     }
   }
 
-  /** The whole state as operations that bring it about. */
+  /** The whole state as operations that bring it about; a message that waits for many sessions stands in it once. */
   *snapshot(): Generator<StoredOperation> {
-    for (const session of this.#sessions.values()) {
-      if (!session.isPersistent) continue;
+    const persistent = [...this.#sessions.values()].filter(({ isPersistent }) => isPersistent);
+    const byMessage = new Map<Message, StoredDelivery[]>();
+    for (const session of persistent) {
       const { key } = session;
       yield operationOf(session, Number.isFinite(session.endsAtMs) ? session.endsAtMs : null);
       for (const subscription of session.subscriptions.values()) yield { kind: 'subscribed', key, subscription };
-      for (const { delivery, packetId, stage } of session.outbound.unfinished()) {
-        yield { kind: 'queued', message: delivery.message, deliveries: [storedDelivery(key, delivery)] };
+      for (const { delivery } of session.outbound.unfinished()) {
+        const deliveries = byMessage.get(delivery.message);
+        if (deliveries === undefined) byMessage.set(delivery.message, [storedDelivery(key, delivery)]);
+        else deliveries.push(storedDelivery(key, delivery));
+      }
+    }
+    for (const [message, deliveries] of byMessage) yield { kind: 'queued', message, deliveries };
+    for (const { key, outbound, receivedQos2 } of persistent) {
+      for (const { delivery, packetId, stage } of outbound.unfinished()) {
         if (stage !== 'queued') yield { kind: 'sent', key, id: delivery.id, packetId };
         if (stage === 'pubrel') yield { kind: 'released', key, id: delivery.id };
       }
-      const packetIds = [...session.receivedQos2]
-        .filter(([, state]) => state === 'recorded')
-        .map(([packetId]) => packetId);
+      const packetIds = [...receivedQos2].filter(([, state]) => state === 'recorded').map(([packetId]) => packetId);
       if (packetIds.length > 0) yield { kind: 'received', key, packetIds };
     }
   }
