@@ -1,6 +1,6 @@
 /**
  * Coverage-guided fuzzing: changes known inputs, keeps those that reach code that none had reached, changes them further.
- * Inputs run in batches; only where a batch found something new, its inputs are run again one by one.
+ * Inputs run in batches; only where a batch found something new, it is run again, half by half.
  */
 import { Coverage } from './coverage.ts';
 import { below, mutate, oneOf, type Random, seeded } from './mutate.ts';
@@ -87,10 +87,17 @@ class FuzzRun {
     return repair !== undefined && below(random, 2) === 0 ? repair(input) : input;
   }
 
+  /** Halves the batch until the inputs that reached something new stand alone. */
   async #keepNew(batch: readonly Buffer[]): Promise<void> {
-    for (const input of batch) {
-      await this.#runAll([input]);
-      if (this.coverage.add(this.coverage.take())) this.#corpus.push(input);
+    if (batch.length === 1) {
+      await this.#runAll(batch);
+      if (this.coverage.add(this.coverage.take())) this.#corpus.push(batch[0]!);
+      return;
+    }
+    const middle = batch.length >> 1;
+    for (const half of [batch.slice(0, middle), batch.slice(middle)]) {
+      await this.#runAll(half);
+      if (this.coverage.isNew(this.coverage.take())) await this.#keepNew(half);
     }
   }
 
