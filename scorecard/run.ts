@@ -10,12 +10,15 @@ import { diskFull } from './disk-full.ts';
 import { fuzzing } from './fuzz.ts';
 import { injection } from './injection.ts';
 import type { Form, Outcome, ScorecardLine } from './line.ts';
+import { overload } from './overload.ts';
 import { packetMemory } from './packet-memory.ts';
 import { packetVectors } from './packet-vectors.ts';
 import { mqtt5Suite, mqtt311Suite } from './paho.ts';
 import { powerCut } from './power-cut.ts';
 import { onceInEffect, processKill } from './process-kill.ts';
 import { recovery } from './recovery.ts';
+import { soak } from './soak.ts';
+import { storeAway } from './store-away.ts';
 
 /** In the order of their numbers. */
 const LINES: readonly ScorecardLine[] = [
@@ -28,8 +31,11 @@ const LINES: readonly ScorecardLine[] = [
   onceInEffect,
   corruption,
   diskFull,
+  storeAway,
   recovery,
   badPayloads,
+  overload,
+  soak,
   injection,
   packetMemory,
 ];
