@@ -1,6 +1,7 @@
 /** What every connection of one broker shares. */
 import type { Clock, Logger } from '@fieldline/kit';
 import type { BrokerCounters } from './broker-counters.ts';
+import type { Budgets } from './budgets.ts';
 import type { Connection } from './connection.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { BrokerLimits, BrokerOptions, ConnectionEvent } from './options.ts';
@@ -15,6 +16,7 @@ export interface BrokerContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly counters: BrokerCounters;
+  readonly budgets: Budgets;
   readonly commit: GroupCommit;
   readonly router: Router;
   readonly registry: SessionRegistry;

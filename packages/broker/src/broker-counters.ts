@@ -12,7 +12,11 @@ export interface CounterValues {
   connectionsRefused: number;
   protocolErrors: number;
   recordsCommitted: number;
+  sessionsDisplaced: number;
 }
+
+/** Why the broker ended a connection of its own accord, where it was not for a malformed packet. */
+export type EndReason = 'no-connect' | 'keep-alive' | 'slow-packet' | 'stalled-reader' | 'over-budget';
 
 const NAMES: Readonly<Record<keyof CounterValues, readonly [name: string, help: string]>> = {
   messagesReceived: ['mqtt_messages_received_total', 'PUBLISH packets from clients'],
@@ -24,6 +28,7 @@ const NAMES: Readonly<Record<keyof CounterValues, readonly [name: string, help: 
   connectionsRefused: ['mqtt_connections_refused_total', 'Connections that were refused'],
   protocolErrors: ['mqtt_protocol_errors_total', 'Packets that were malformed or broke the protocol'],
   recordsCommitted: ['mqtt_records_committed_total', 'Messages that were made durable in the log'],
+  sessionsDisplaced: ['mqtt_sessions_displaced_total', 'Sessions that ended because their device opened too many'],
 };
 
 /** The state behind the gauges. */
@@ -46,6 +51,14 @@ export class BrokerCounters implements CounterValues {
   connectionsRefused = 0;
   protocolErrors = 0;
   recordsCommitted = 0;
+  sessionsDisplaced = 0;
+  readonly ended: Record<EndReason, number> = {
+    'no-connect': 0,
+    'keep-alive': 0,
+    'slow-packet': 0,
+    'stalled-reader': 0,
+    'over-budget': 0,
+  };
   readonly dropped: Record<DropReason, number> = {
     'slow-reader': 0,
     'queue-full': 0,
@@ -62,12 +75,25 @@ export class BrokerCounters implements CounterValues {
       const added = this.#added(key, this[key]);
       if (added > 0) metrics.counter(...NAMES[key]).inc(added);
     }
-    const dropped = metrics.counter('mqtt_messages_dropped_total', 'Messages that were not delivered, by reason', [
-      'reason',
-    ]);
-    for (const [reason, value] of Object.entries(this.dropped)) {
-      const added = this.#added(`dropped ${reason}`, value);
-      if (added > 0) dropped.inc({ reason }, added);
+    this.#publishReasons(
+      metrics,
+      'mqtt_messages_dropped_total',
+      'Messages that were not delivered, by reason',
+      this.dropped,
+    );
+    this.#publishReasons(
+      metrics,
+      'mqtt_connections_ended_total',
+      'Connections that the broker ended, by reason',
+      this.ended,
+    );
+  }
+
+  #publishReasons(metrics: Metrics, name: string, help: string, counts: Readonly<Record<string, number>>): void {
+    const counter = metrics.counter(name, help, ['reason']);
+    for (const [reason, value] of Object.entries(counts)) {
+      const added = this.#added(`${name} ${reason}`, value);
+      if (added > 0) counter.inc({ reason }, added);
     }
   }
 

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { type Health, Metrics, messageOf, Service, silentLogger, systemClock } from '@fieldline/kit';
 import type { BrokerContext } from './broker-context.ts';
 import { BrokerCounters, registerGauges } from './broker-counters.ts';
+import { registerBudgetGauges } from './budget-gauges.ts';
+import { Budgets } from './budgets.ts';
 import { Connection } from './connection.ts';
 import { GroupCommit } from './group-commit.ts';
 import { publishWill } from './inbound-publish.ts';
@@ -24,8 +26,10 @@ import { REASON } from './packets/reason-codes.ts';
 import { Router } from './router/router.ts';
 import { checkTopicName } from './router/topic.ts';
 import { JournalSessionStore } from './session/journal-session-store.ts';
+import { QueueRoom } from './session/queue-room.ts';
 import { SessionRegistry } from './session/session-registry.ts';
 import { MemorySessionStore, type SessionStore, type StoredOperation } from './session/session-store.ts';
+import { steadyClock } from './steady-clock.ts';
 import { SystemTopics } from './system-topics.ts';
 
 export interface BrokerStatistics {
@@ -107,6 +111,7 @@ class EmbeddedBroker implements Broker {
       },
     });
     registerGauges(this.#metrics, () => this.statistics());
+    registerBudgetGauges(this.#metrics, this.#context);
     this.#service = new Service('broker', {
       start: () => this.#start(),
       stop: () => this.#stop(),
@@ -156,7 +161,7 @@ class EmbeddedBroker implements Broker {
   }
 
   statistics(): BrokerStatistics {
-    const { connections, registry, router, commit } = this.#context;
+    const { budgets, connections, registry, router, commit } = this.#context;
     const { messagesReceived, messagesSent, recordsCommitted, messagesRefused, connectionsRefused, protocolErrors } =
       this.#counters;
     return {
@@ -165,7 +170,7 @@ class EmbeddedBroker implements Broker {
       subscriptions: router.subscriptionCount,
       retainedMessages: router.retainedCount,
       retainedBytes: router.retainedBytes,
-      queuedBytes: registry.queuedBytes,
+      queuedBytes: budgets.total.queue + budgets.total.inFlight,
       messagesReceived,
       messagesSent,
       recordsCommitted,
@@ -178,7 +183,8 @@ class EmbeddedBroker implements Broker {
   }
 
   #createContext(): BrokerContext {
-    const { clock = systemClock, logger = silentLogger, dataDir } = this.#options;
+    const { logger = silentLogger, dataDir } = this.#options;
+    const clock = steadyClock(this.#options.clock ?? systemClock);
     const limits = this.#limits;
     const store: SessionStore =
       dataDir === null ? new MemorySessionStore() : new JournalSessionStore(join(dataDir, 'sessions.journal'), logger);
@@ -192,16 +198,29 @@ class EmbeddedBroker implements Broker {
       dropped,
       standing: (organizationId, filter) =>
         limits.systemIntervalMs === 0 ? [] : this.#systemTopics.matching(organizationId, filter),
+      queued: (session) => session.device !== null && room.check(session.device),
     });
-    const { queueBytesPerSessionMax, queueBytesMax } = limits;
+    const budgets = new Budgets();
+    const { queueBytesPerSessionMax, queueBytesPerDeviceMax, queueBytesMax } = limits;
     const registry = new SessionRegistry({
       store,
       router,
       clock,
+      budgets,
       queueBytesPerSessionMax,
-      queueBytesMax,
       expired: (count) => dropped('expired', count),
       publishWill: (session, will) => this.#safely('a will', () => publishWill(this.#context, session, will)),
+    });
+    const room = new QueueRoom({
+      total: budgets.total,
+      queueBytesMax,
+      queueBytesPerDeviceMax,
+      sessions: () => registry.all,
+      gaveWay: ({ key }, { id, shared }) => {
+        shared?.lane.release();
+        if (id > 0) store.note({ kind: 'delivered', key, id });
+        dropped('queue-full', 1);
+      },
     });
     const appendSeconds = this.#metrics.histogram('mqtt_commit_duration_seconds', 'Time to make a batch durable');
     const commit = new GroupCommit({
@@ -227,6 +246,7 @@ class EmbeddedBroker implements Broker {
       clock,
       logger,
       counters: this.#counters,
+      budgets,
       commit,
       router,
       registry,
@@ -282,7 +302,7 @@ class EmbeddedBroker implements Broker {
   }
 
   #tick(): void {
-    const { clock, connections, registry, router } = this.#context;
+    const { clock, budgets, connections, registry, router } = this.#context;
     this.#safely('the periodic work of the broker', () => {
       const nowMs = clock.monotonicMs();
       for (const connection of connections) connection.checkTime(nowMs);
@@ -291,6 +311,7 @@ class EmbeddedBroker implements Broker {
       if (this.#ticks % EXPIRE_EVERY_TICKS === 0) {
         router.expire(clock.nowMs());
         registry.expire(clock.nowMs());
+        budgets.tidy();
       }
       if (this.#systemTicks > 0 && this.#ticks % this.#systemTicks === 0) this.#systemTopics.publish();
       this.#counters.publish(this.#metrics);

@@ -4,7 +4,10 @@
  * it: the log, the connection's own budget, a client that does not read, or a CONNECT that is being judged.
  */
 import type { BrokerContext } from './broker-context.ts';
+import type { EndReason } from './broker-counters.ts';
+import type { WaitsForRoom } from './budgets.ts';
 import type { CommitTarget } from './group-commit.ts';
+import { HeldBytes } from './held-bytes.ts';
 import { InboundPublish } from './inbound-publish.ts';
 import type { ClientStream } from './listeners.ts';
 import type { Delivery, ProtocolVersion } from './message.ts';
@@ -33,7 +36,7 @@ import { subscribe, unsubscribe } from './subscribing.ts';
 /** Why the socket is not read at the moment; bits. */
 const HOLD = { judging: 1, log: 2, ownBudget: 4, slowReader: 8, stopping: 16 } as const;
 
-export class Connection implements FrameSink, SessionLink, CommitTarget {
+export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsForRoom {
   readonly #context: BrokerContext;
   readonly #socket: ClientStream;
   readonly #peer: PeerFacts;
@@ -59,7 +62,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
   #lastReceivedMs: number;
   readonly #connectedMs: number;
   #holds = 0;
-  #pendingBytes = 0;
+  readonly held: HeldBytes;
   readonly #acknowledgements = new AcknowledgementBuffer();
   #durable: Promise<void> | null = null;
 
@@ -67,13 +70,17 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
     this.#context = context;
     this.#socket = socket;
     this.#peer = peer;
+    this.held = new HeldBytes(context.budgets, context.limits);
     this.#frames = new FrameReader(this, Math.min(context.limits.connectBytesMax, context.limits.packetBytesMax));
     this.#connectedMs = context.clock.monotonicMs();
     this.#lastReceivedMs = this.#connectedMs;
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('drain', () => this.#onDrain());
     socket.on('error', () => {}); // 'close' follows, and that is what counts
-    socket.on('close', () => this.#ended(REASON.unspecifiedError, 'the connection was lost', true));
+    socket.on('close', () => {
+      this.held.release();
+      this.#ended(REASON.unspecifiedError, 'the connection was lost', true);
+    });
   }
 
   /** The device that is connected; null before CONNECT is accepted. */
@@ -83,27 +90,21 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
 
   /** The client cannot take anything now: it reads too slowly, or has not had its CONNACK yet [MQTT-3.2.0-1]. */
   get isSlow(): boolean {
-    return !this.#isGreeted || this.#isStuffed;
-  }
-
-  /** Only where 'drain' will tell when it is over; so the limit is never below the socket's own mark of 64 KiB. */
-  get #isStuffed(): boolean {
-    return (
-      this.#socket.writableNeedDrain && this.#socket.writableLength > this.#context.limits.outboundBytesPerConnectionMax
-    );
+    return !this.#isGreeted || this.held.isStuffed;
   }
 
   /** Bytes that were read and wait for the log. */
   addPending(byteLength: number): void {
-    this.#pendingBytes += byteLength;
+    this.held.addLog(byteLength);
   }
 
   write(bytes: Buffer): void {
     if (this.#phase === 'closed' || this.#socket.destroyed) return;
     this.#context.counters.bytesSent += bytes.length;
     this.#socket.write(bytes);
+    this.held.wrote(this.#socket);
     // A client that does not read its answers is not listened to either: its answers stay bounded.
-    if (this.#isStuffed) this.#hold(HOLD.slowReader);
+    if (this.held.isStuffed) this.#hold(HOLD.slowReader);
   }
 
   /** Writes an answer that the client waits for; where it does not take one of this size, they cannot go on [MQTT-3.1.2-24]. */
@@ -159,7 +160,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
   // ── CommitTarget ──
 
   committed(packetType: number, packetId: number, reasonCode: number, byteLength: number): void {
-    this.#pendingBytes -= byteLength;
+    this.held.addLog(-byteLength);
     if (packetType === 0 || this.#phase !== 'open') return;
     if (packetType !== PACKET.pubrec || reasonCode >= 0x80) this.#inbound!.answered();
     if (reasonCode >= 0x80 && this.wantsReasons && this.protocolVersion === 5) {
@@ -187,13 +188,15 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
     if (bytes !== null) this.write(bytes);
     if (
       (this.#holds & HOLD.ownBudget) !== 0 &&
-      this.#pendingBytes <= this.#context.limits.pendingBytesPerConnectionMax / 2
+      this.held.log <= this.#context.limits.pendingBytesPerConnectionMax / 2
     ) {
       this.#letGo(HOLD.ownBudget);
     }
+    this.held.giveRoom();
   }
 
   failed(reasonCode: number, reason: string): void {
+    this.held.giveRoom();
     this.close(reasonCode, reason);
   }
 
@@ -216,20 +219,36 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
     this.#ended(reasonCode, reason, true);
   }
 
-  /** Closes what has been silent for too long; called now and then. */
+  /** Closes what has been silent, or slow, for too long; called now and then. */
   checkTime(nowMs: number): void {
     if (this.#phase === 'connecting' || this.#phase === 'judging') {
       if (nowMs - this.#connectedMs >= this.#context.limits.connectTimeoutMs) {
-        this.#context.counters.connectionsRefused += 1;
-        this.#ended(REASON.unspecifiedError, 'no CONNECT in time', false);
+        this.#end('no-connect', REASON.unspecifiedError, 'no CONNECT in time');
       }
       return;
     }
+    const isRead = this.#holds === 0;
     // While we do not read, silence is ours. [MQTT-3.1.2-22]: one and a half times the keep-alive.
-    if (this.#holds !== 0) this.#lastReceivedMs = nowMs;
-    else if (this.#keepAliveMs > 0 && nowMs - this.#lastReceivedMs > this.#keepAliveMs * 1.5) {
-      this.close(REASON.keepAliveTimeout, 'nothing was heard for one and a half times the keep-alive');
+    if (!isRead) this.#lastReceivedMs = nowMs;
+    if (this.held.isStalled(this.#socket, nowMs)) {
+      this.#end('stalled-reader', REASON.quotaExceeded, 'what was sent has not been read for too long');
+    } else if (this.held.isPacketLate(nowMs, isRead)) {
+      this.#end('slow-packet', REASON.quotaExceeded, 'a packet was not complete in time');
+    } else if (this.#keepAliveMs > 0 && nowMs - this.#lastReceivedMs > this.#keepAliveMs * 1.5) {
+      this.#end('keep-alive', REASON.keepAliveTimeout, 'nothing was heard for one and a half times the keep-alive');
     }
+  }
+
+  #end(why: EndReason, reasonCode: number, reason: string): void {
+    if (this.#phase === 'closed') return;
+    this.#context.counters.ended[why] += 1;
+    if (this.#phase !== 'open') {
+      this.#context.counters.connectionsRefused += 1;
+      this.#ended(reasonCode, reason, false);
+      return;
+    }
+    this.close(reasonCode, reason);
+    if (why === 'stalled-reader') this.#socket.destroy(); // It would not read the last words either.
   }
 
   #onData(chunk: Buffer): void {
@@ -241,10 +260,19 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
     this.#socket.cork();
     this.#guard(() => this.#frames.push(chunk));
     this.#socket.uncork();
+    this.#checkPartial();
     this.#checkBudget();
   }
 
+  /** What is left of a packet whose rest is still to come counts, and not for ever. */
+  #checkPartial(): void {
+    const kept = this.#phase === 'closed' ? 0 : this.#frames.bufferedBytes;
+    if (this.held.keepsPartial(kept, this.#lastReceivedMs) || this.#phase === 'closed') return;
+    this.#end('over-budget', REASON.quotaExceeded, 'too many bytes of packets that are not complete');
+  }
+
   onFrame(firstByte: number, buffer: Buffer, start: number, end: number): void {
+    this.held.packetDone();
     if (this.#phase === 'open') {
       if (firstByte >> 4 === PACKET.publish) this.#inbound!.take(firstByte, buffer, start, end);
       else this.#onPacket(firstByte >> 4, new PacketReader(buffer, start, end));
@@ -344,6 +372,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
     before?.takenOver();
     const opened = openSession(this.#context, packet, identity);
     const { session, clientTerms } = opened;
+    this.held.belongsTo(session.device);
     this.#session = session;
     this.#inbound = new InboundPublish(this.#context, this, session);
     this.#outbound = new OutboundPublish(this.#context, this, session, clientTerms);
@@ -365,6 +394,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
       this.#isGreeted = true;
       this.wake();
       this.#guard(() => this.#frames.release());
+      this.#checkPartial();
       this.#letGo(HOLD.judging);
       this.#checkBudget();
     });
@@ -455,15 +485,20 @@ export class Connection implements FrameSink, SessionLink, CommitTarget {
 
   #checkBudget(): void {
     if (this.#phase !== 'open') return;
-    if (this.#pendingBytes > this.#context.limits.pendingBytesPerConnectionMax) this.#hold(HOLD.ownBudget);
+    if (this.held.log > this.#context.limits.pendingBytesPerConnectionMax) this.#hold(HOLD.ownBudget);
+    if (this.held.log > 0 && this.held.isDeviceFull) {
+      this.#hold(HOLD.log);
+      this.held.waitForRoom(this);
+    }
     // Only those that have a part in it: whoever merely listens is served on.
-    if (this.#pendingBytes > 0 && this.#context.commit.isFull) {
+    if (this.held.log > 0 && this.#context.commit.isFull) {
       this.#hold(HOLD.log);
       this.#context.waitForRoom(this);
     }
   }
 
   #onDrain(): void {
+    this.held.drained();
     if (this.#phase !== 'open') return;
     this.#letGo(HOLD.slowReader);
     this.wake();

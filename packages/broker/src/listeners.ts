@@ -41,6 +41,12 @@ export interface ListenersOptions {
   readonly refused: () => void;
 }
 
+/**
+ * A small mark for what waits in a socket, since the broker has limits of its own; and TCP asks after silent peers, because a
+ * client without keep-alive that has lost its power never says so.
+ */
+const SOCKETS = { highWaterMark: 16 * 1024, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
+
 export class Listeners {
   readonly #options: ListenersOptions;
   readonly #open: { kind: ListenerKind; server: Server; options: TcpListenerOptions | TlsListenerOptions }[] = [];
@@ -98,7 +104,7 @@ export class Listeners {
   }
 
   #tcpServer(): Server {
-    const server = createServer();
+    const server = createServer(SOCKETS);
     server.on('connection', (socket) => this.#count(socket) && this.#accept(socket, peerOf(socket, false)));
     return server;
   }
@@ -182,6 +188,7 @@ function tlsServer(options: TlsListenerOptions, handshakeTimeout: number): TlsSe
   const { clientCertificate } = options;
   return checked(() =>
     createTlsServer({
+      ...SOCKETS,
       ...contextOf(options),
       requestCert: clientCertificate !== 'none',
       rejectUnauthorized: clientCertificate === 'required',

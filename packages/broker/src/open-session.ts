@@ -78,9 +78,7 @@ export async function identify(
 export function openSession(context: BrokerContext, packet: ConnectPacket, identity: ClientIdentity): OpenedSession {
   const { limits, registry } = context;
   const clientId = packet.clientId === '' ? `auto-${randomUUID()}` : packet.clientId;
-  if (registry.find(identity, clientId) === undefined && registry.count >= limits.sessionsMax) {
-    throw new ProtocolError(REASON.quotaExceeded, `there are ${limits.sessionsMax} sessions already`);
-  }
+  if (registry.find(identity, clientId) === undefined) makeRoomForSession(context, identity);
   const expiryIntervalS = expiryOf(packet, limits.sessionExpiryMaxS);
   const will = willOf(context, packet, identity);
   const opened = registry.open({ identity, clientId, clean: packet.clean, expiryIntervalS, will });
@@ -110,6 +108,25 @@ export function openSession(context: BrokerContext, packet: ConnectPacket, ident
       problemInformation: packet.properties.requestProblemInformation !== 0,
     },
   };
+}
+
+/** One more session: the device's own oldest gives way, never another device's. Throws a ProtocolError where there is no room. */
+function makeRoomForSession({ budgets, counters, limits, registry }: BrokerContext, identity: ClientIdentity): void {
+  const device = budgets.device(identity);
+  if (device.sessions.size >= limits.sessionsPerDeviceMax) {
+    const oldest = registry.longestAlone(device);
+    if (oldest === undefined) {
+      throw new ProtocolError(
+        REASON.quotaExceeded,
+        `${identity.deviceId} has ${limits.sessionsPerDeviceMax} connections already`,
+      );
+    }
+    counters.sessionsDisplaced += 1;
+    registry.end(oldest);
+  }
+  if (registry.count >= limits.sessionsMax) {
+    throw new ProtocolError(REASON.quotaExceeded, `there are ${limits.sessionsMax} sessions already`);
+  }
 }
 
 /** Rights may have changed while the client was away. */

@@ -89,6 +89,8 @@ export interface BrokerLimits {
   readonly keepAliveMaxS: number | null;
   readonly sessionExpiryMaxS: number;
   readonly sessionsMax: number;
+  /** Sessions of one device; for one more, the one that has been alone for longest ends; 0x97 where all are connected. */
+  readonly sessionsPerDeviceMax: number;
   readonly subscriptionsPerSessionMax: number;
   readonly topicLengthMax: number;
   readonly topicLevelsMax: number;
@@ -98,11 +100,29 @@ export interface BrokerLimits {
   readonly pendingBytesMax: number;
   /** Bytes of one connection that wait for the log; beyond it this socket is not read. */
   readonly pendingBytesPerConnectionMax: number;
+  /** Bytes of one device, over all its connections, that wait for the log; beyond it none of its sockets is read. */
+  readonly pendingBytesPerDeviceMax: number;
+  /** Bytes of packets that are not complete yet, of one device; a connection that goes beyond it is closed (0x97). */
+  readonly partialBytesPerDeviceMax: number;
+  /** The same in all. */
+  readonly partialBytesMax: number;
+  /** The same of all connections that nobody has logged in on yet. */
+  readonly unknownBytesMax: number;
+  /** How long a packet may take from its first byte to its last. */
+  readonly packetTimeoutMs: number;
   /** Bytes written to a socket that the client has not read: beyond it QoS 0 is dropped and its own packets are not read. */
   readonly outboundBytesPerConnectionMax: number;
+  /** The same of one device: beyond it each of its connections has its share of that, at least 16 KiB. */
+  readonly outboundBytesPerDeviceMax: number;
+  /** The same in all. */
+  readonly outboundBytesMax: number;
+  /** How long a client that has too much unread may read nothing at all before it is disconnected (0x97). */
+  readonly stalledReaderTimeoutMs: number;
   /** QoS 1 and 2 messages that wait in one session; beyond it the oldest gives way and is counted. */
   readonly queueBytesPerSessionMax: number;
-  /** The same for all sessions together; beyond it each session keeps its equal share of this. */
+  /** The same of one device, with what is sent and not acknowledged; beyond it its largest queues give way. */
+  readonly queueBytesPerDeviceMax: number;
+  /** The same in all. */
   readonly queueBytesMax: number;
   /** Retained messages in all; beyond it a new one is delivered but not retained (0x97 in MQTT 5). */
   readonly retainedBytesMax: number;
@@ -124,6 +144,7 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   keepAliveMaxS: null,
   sessionExpiryMaxS: 7 * 24 * 3600,
   sessionsMax: 50_000,
+  sessionsPerDeviceMax: 100,
   subscriptionsPerSessionMax: 1_000,
   topicLengthMax: 1_024,
   topicLevelsMax: 32,
@@ -131,9 +152,18 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   cachedTopicsMax: 256,
   pendingBytesMax: 64 * 1024 * 1024,
   pendingBytesPerConnectionMax: 4 * 1024 * 1024,
-  outboundBytesPerConnectionMax: 1024 * 1024,
+  pendingBytesPerDeviceMax: 16 * 1024 * 1024,
+  partialBytesPerDeviceMax: 8 * 1024 * 1024,
+  partialBytesMax: 64 * 1024 * 1024,
+  unknownBytesMax: 16 * 1024 * 1024,
+  packetTimeoutMs: 120_000,
+  outboundBytesPerConnectionMax: 256 * 1024,
+  outboundBytesPerDeviceMax: 2 * 1024 * 1024,
+  outboundBytesMax: 32 * 1024 * 1024,
+  stalledReaderTimeoutMs: 60_000,
   queueBytesPerSessionMax: 4 * 1024 * 1024,
-  queueBytesMax: 256 * 1024 * 1024,
+  queueBytesPerDeviceMax: 16 * 1024 * 1024,
+  queueBytesMax: 128 * 1024 * 1024,
   retainedBytesMax: 64 * 1024 * 1024,
   systemIntervalMs: 10_000,
   appendRetryMs: 15_000,

@@ -32,6 +32,8 @@ export interface RouterOptions {
   readonly dropped: (reason: DropReason, count: number) => void;
   /** Messages that a new subscription gets before the retained ones. */
   readonly standing?: (organizationId: string, filter: string) => Iterable<Message>;
+  /** Something was queued for this session: whoever keeps the budgets may want room. */
+  readonly queued?: (session: Session) => void;
 }
 
 export interface PublishOutcome {
@@ -270,6 +272,7 @@ export class Router {
       if (old !== delivery && old.id > 0) this.#options.store.note({ kind: 'delivered', key: session.key, id: old.id });
     }
     if (dropped.length > 0) this.#options.dropped('queue-full', dropped.length);
+    this.#options.queued?.(session);
     link?.wake();
   }
 

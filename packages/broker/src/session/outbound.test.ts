@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { Usage } from '../budgets.ts';
 import { type Delivery, messageBytes, NO_BYTES, type QoS } from '../message.ts';
 import { Outbound } from './outbound.ts';
-import { QueueBudget } from './queue-budget.ts';
 
 let lastId = 0;
 
@@ -111,19 +111,6 @@ test('packet ids go round and pass over those in use', () => {
   expect(sendAll(outbound)).toEqual(['publish 2']);
 });
 
-test('when all queues together are full, whoever holds more than its share gives way and nobody else', () => {
-  const budget = new QueueBudget(4_000, () => 4);
-  const [hoarder, modest] = [new Outbound(100_000, budget), new Outbound(100_000, budget)];
-  while (budget.bytes + 150 <= 4_000) expect(hoarder.offer(delivery(1))).toEqual([]);
-  const held = hoarder.queuedBytes;
-  expect(modest.offer(delivery(1))).toEqual([]);
-  expect(budget.bytes).toBeGreaterThan(4_000);
-  expect(modest.queuedCount).toBe(1);
-  expect(hoarder.queuedBytes).toBe(held);
-  expect(hoarder.offer(delivery(1)).length).toBeGreaterThan(1);
-  expect(hoarder.queuedBytes).toBeLessThanOrEqual(1_000);
-});
-
 test('whatever happens, the budget counts what is held: queued and in flight', () => {
   const step = fc.oneof(
     fc.record({
@@ -138,8 +125,9 @@ test('whatever happens, the budget counts what is held: queued and in flight', (
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-      const budget = new QueueBudget(1_500, () => 2);
-      const outbound = new Outbound(2_000, budget);
+      const total = new Usage(null);
+      const outbound = new Outbound(2_000);
+      outbound.countIn(new Usage(total));
       for (const one of steps) {
         if ('qos' in one) outbound.offer(delivery(one.qos, one.bytes, one.bytes % 3 === 0 ? 50 : undefined));
         else if (one.kind === 'next') outbound.next(3, 100, () => {});
@@ -150,10 +138,10 @@ test('whatever happens, the budget counts what is held: queued and in flight', (
         else if (one.kind === 'share') outbound.takeShared(({ id }) => id % 2 === 0);
         else outbound.reconnect();
         const held = [...outbound.unfinished()].map((entry) => messageBytes(entry.delivery.message));
-        expect(budget.bytes).toBe(held.reduce((sum, bytes) => sum + bytes, 0));
+        expect(total.queue + total.inFlight).toBe(held.reduce((sum, bytes) => sum + bytes, 0));
       }
       outbound.clear();
-      expect(budget.bytes).toBe(0);
+      expect(total.isZero).toBe(true);
     }),
   );
 });

@@ -3,8 +3,8 @@
  * (MQTT 5, 4.4, 4.9). Pure: whoever holds the connection asks next() for work and tells what the client answered.
  * When the queue is full the oldest message that was never sent gives way; the caller counts it.
  */
+import type { Usage } from '../budgets.ts';
 import { type Delivery, messageBytes } from '../message.ts';
-import { type QueueBudget, UNBOUNDED } from './queue-budget.ts';
 
 interface InFlight {
   readonly delivery: Delivery;
@@ -19,18 +19,20 @@ export type Work =
 
 export class Outbound {
   readonly #queueBytesMax: number;
-  readonly #budget: QueueBudget;
   #queue: Delivery[] = [];
   #head = 0;
   #queueBytes = 0;
+  #inFlightBytes = 0;
+  /** Its share since queues had to give way for others; Infinity again when it is empty. */
+  #trimmedTo = Number.POSITIVE_INFINITY;
+  #usage: Usage | null = null;
   readonly #inFlight = new Map<number, InFlight>();
   #resend: number[] = [];
   #onWire = 0;
   #lastPacketId = 0;
 
-  constructor(queueBytesMax: number, budget = UNBOUNDED) {
+  constructor(queueBytesMax: number) {
     this.#queueBytesMax = queueBytesMax;
-    this.#budget = budget;
   }
 
   get queuedCount(): number {
@@ -43,7 +45,12 @@ export class Outbound {
 
   /** Half of what it may hold now is free: nothing gives way soon. */
   get hasRoom(): boolean {
-    return this.#queueBytes <= this.#budget.allowance(this.#queueBytesMax) / 2;
+    return this.#queueBytes <= Math.min(this.#queueBytesMax, this.#trimmedTo) / 2;
+  }
+
+  /** Bytes that were sent and are not acknowledged; never more than a queue may hold, and one message. */
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
   }
 
   get inFlightCount(): number {
@@ -54,17 +61,30 @@ export class Outbound {
     return this.queuedCount === 0 && this.#inFlight.size === 0;
   }
 
+  /** What it holds counts there, too, from now on; null = nowhere any more. */
+  countIn(usage: Usage | null): void {
+    this.#usage?.add('queue', -this.#queueBytes);
+    this.#usage?.add('inFlight', -this.#inFlightBytes);
+    this.#usage = usage;
+    usage?.add('queue', this.#queueBytes);
+    usage?.add('inFlight', this.#inFlightBytes);
+  }
+
   /** Queues a delivery; returns those that had to give way (the new one itself where it alone exceeds the limit). */
   offer(delivery: Delivery): readonly Delivery[] {
     const bytes = messageBytes(delivery.message);
     if (bytes > this.#queueBytesMax) return [delivery];
     this.#queue.push(delivery);
     this.#queueBytes += bytes;
-    this.#budget.add(bytes);
-    const allowed = this.#budget.allowance(this.#queueBytesMax);
-    if (this.#queueBytes <= allowed) return NONE;
+    this.#usage?.add('queue', bytes);
+    return this.#queueBytes <= this.#queueBytesMax ? NONE : this.trimTo(this.#queueBytesMax);
+  }
+
+  /** Lets the oldest give way until no more than this is queued; returns them. */
+  trimTo(bytesMax: number): readonly Delivery[] {
     const dropped: Delivery[] = [];
-    while (this.#queueBytes > allowed) dropped.push(this.#released(this.#shift()!));
+    while (this.#queueBytes > bytesMax) dropped.push(this.#shift()!);
+    if (dropped.length > 0) this.#trimmedTo = bytesMax;
     return dropped;
   }
 
@@ -81,14 +101,15 @@ export class Outbound {
       this.#onWire += 1;
       return { kind: 'publish', packetId, delivery: entry.delivery, duplicate: true }; // [MQTT-3.3.1-1]
     }
-    if (this.#onWire >= receiveMaximum) return null;
+    if (this.#onWire >= receiveMaximum || this.#inFlightBytes >= this.#queueBytesMax) return null;
     for (let delivery = this.#shift(); delivery !== undefined; delivery = this.#shift()) {
       if (delivery.message.expiresAtMs <= nowMs) {
-        expired(this.#released(delivery)); // [MQTT-3.3.2-5]
+        expired(delivery); // [MQTT-3.3.2-5]
         continue;
       }
       const packetId = this.#freePacketId();
       this.#inFlight.set(packetId, { delivery, stage: 'publish', onWire: true });
+      this.#countInFlight(messageBytes(delivery.message));
       this.#onWire += 1;
       return { kind: 'publish', packetId, delivery, duplicate: false };
     }
@@ -147,11 +168,12 @@ export class Outbound {
 
   /** Lets go of everything: the session has ended. */
   clear(): void {
-    for (const { delivery } of this.unfinished()) this.#released(delivery);
+    this.countIn(null);
     this.#queue = [];
     this.#head = 0;
     this.#queueBytes = 0;
     this.#inFlight.clear();
+    this.#inFlightBytes = 0;
     this.#resend = [];
     this.#onWire = 0;
   }
@@ -166,41 +188,48 @@ export class Outbound {
 
   /** Puts back what was in flight before a restart. */
   restore(delivery: Delivery, packetId: number, stage: 'publish' | 'pubrel'): void {
-    this.#budget.add(messageBytes(delivery.message));
     this.#inFlight.set(packetId, { delivery, stage, onWire: false });
+    this.#countInFlight(messageBytes(delivery.message));
     this.#lastPacketId = packetId;
   }
 
   #finish(packetId: number, entry: InFlight): Delivery {
     this.#inFlight.delete(packetId);
+    this.#countInFlight(-messageBytes(entry.delivery.message));
     if (entry.onWire) this.#onWire -= 1;
-    return this.#released(entry.delivery);
-  }
-
-  /** It is held no longer. */
-  #released(delivery: Delivery): Delivery {
-    this.#budget.add(-messageBytes(delivery.message));
-    return delivery;
+    return entry.delivery;
   }
 
   #takeQueued(isFit: (delivery: Delivery) => boolean): Delivery[] {
     const taken: Delivery[] = [];
     const kept: Delivery[] = [];
     for (let delivery = this.#shift(); delivery !== undefined; delivery = this.#shift()) {
-      if (isFit(delivery)) taken.push(this.#released(delivery));
-      else kept.push(delivery);
+      (isFit(delivery) ? taken : kept).push(delivery);
     }
     this.#queue = kept;
     this.#head = 0;
-    for (const { message } of kept) this.#queueBytes += messageBytes(message);
+    for (const { message } of kept) {
+      this.#queueBytes += messageBytes(message);
+      this.#usage?.add('queue', messageBytes(message));
+    }
     return taken;
   }
 
+  #countInFlight(bytes: number): void {
+    this.#inFlightBytes += bytes;
+    this.#usage?.add('inFlight', bytes);
+  }
+
   #shift(): Delivery | undefined {
-    if (this.#head === this.#queue.length) return undefined;
+    if (this.#head === this.#queue.length) {
+      this.#trimmedTo = Number.POSITIVE_INFINITY;
+      return undefined;
+    }
     const delivery = this.#queue[this.#head]!;
     this.#head += 1;
-    this.#queueBytes -= messageBytes(delivery.message);
+    const bytes = messageBytes(delivery.message);
+    this.#queueBytes -= bytes;
+    this.#usage?.add('queue', -bytes);
     if (this.#head > 64 && this.#head * 2 > this.#queue.length) {
       this.#queue = this.#queue.slice(this.#head);
       this.#head = 0;

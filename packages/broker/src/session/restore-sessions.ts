@@ -1,6 +1,5 @@
 /** Builds sessions again from stored operations. What refers to something unknown is passed over: it has ended since. */
 import type { Delivery } from '../message.ts';
-import type { QueueBudget } from './queue-budget.ts';
 import { Session } from './session.ts';
 import type { StoredOperation } from './session-store.ts';
 
@@ -15,12 +14,10 @@ export type SessionOperation = Exclude<StoredOperation, { kind: 'retained' | 'cl
 
 export class RestoringSessions {
   readonly #queueBytesMax: number;
-  readonly #budget: QueueBudget;
   readonly #byKey = new Map<string, Restoring>();
 
-  constructor(queueBytesMax: number, budget: QueueBudget) {
+  constructor(queueBytesMax: number) {
     this.#queueBytesMax = queueBytesMax;
-    this.#budget = budget;
   }
 
   apply(operation: SessionOperation): void {
@@ -78,7 +75,7 @@ export class RestoringSessions {
     const { key, clientId, identity, expiryIntervalS, will, endsAtMs } = operation;
     let found = this.#byKey.get(key);
     if (found === undefined) {
-      const session = new Session(key, clientId, identity, this.#queueBytesMax, this.#budget);
+      const session = new Session(key, clientId, identity, this.#queueBytesMax);
       found = { session, endsAtMs, queued: new Map(), inFlight: new Map() };
       this.#byKey.set(key, found);
     }

@@ -1,6 +1,7 @@
 /** Sessions as time passes, with a clock that stands still until it is told to move. */
 import { ManualClock } from '@fieldline/kit';
 import { beforeEach, expect, test } from 'vitest';
+import { Budgets } from '../budgets.ts';
 import { NO_BYTES } from '../message.ts';
 import { Router } from '../router/router.ts';
 import { EXPIRY_NEVER_S, type SessionLink, type Will } from './session.ts';
@@ -8,6 +9,7 @@ import { type OpenRequest, SessionRegistry } from './session-registry.ts';
 import type { SessionStore, StoredOperation } from './session-store.ts';
 
 let clock: ManualClock;
+let budgets: Budgets;
 let registry: SessionRegistry;
 let noted: StoredOperation[];
 let wills: string[];
@@ -26,8 +28,8 @@ function create(): SessionRegistry {
     store,
     router,
     clock,
+    budgets,
     queueBytesPerSessionMax: 10_000,
-    queueBytesMax: 100_000,
     expired: (count) => {
       expiredCount += count;
     },
@@ -37,6 +39,7 @@ function create(): SessionRegistry {
 
 beforeEach(() => {
   clock = new ManualClock();
+  budgets = new Budgets();
   noted = [];
   wills = [];
   expiredCount = 0;
@@ -170,16 +173,16 @@ test('what expires while its client is away does not stay in the queue [MQTT-3.3
   });
   session.outbound.offer(delivery(1, clock.nowMs() + 1_000));
   session.outbound.offer(delivery(2, Number.POSITIVE_INFINITY));
-  const before = registry.queuedBytes;
+  const before = budgets.total.queue;
   registry.expire(clock.nowMs() + 999);
   expect(expiredCount).toBe(0);
   noted = [];
   registry.expire(clock.nowMs() + 1_000);
   expect(expiredCount).toBe(1);
   expect(noted).toEqual([{ kind: 'delivered', key: session.key, id: 1 }]);
-  expect(registry.queuedBytes).toBe(before / 2);
+  expect(budgets.total.queue).toBe(before / 2);
   registry.end(session);
-  expect(registry.queuedBytes).toBe(0);
+  expect(budgets.total.queue).toBe(0);
 });
 
 test('a message that waits for many stands in the snapshot once, and each gets its messages back in order', () => {

@@ -3,10 +3,10 @@
  * time passes, and the way to and from the session store. Holds no timer: tick() is called from outside.
  */
 import type { Clock } from '@fieldline/kit';
+import type { Budgets, DeviceUsage } from '../budgets.ts';
 import type { Message } from '../message.ts';
 import type { ClientIdentity } from '../options.ts';
 import type { Router } from '../router/router.ts';
-import { QueueBudget } from './queue-budget.ts';
 import { RestoringSessions } from './restore-sessions.ts';
 import { Session, sessionKey, type Will } from './session.ts';
 import { type SessionStore, type StoredDelivery, type StoredOperation, storedDelivery } from './session-store.ts';
@@ -15,9 +15,8 @@ export interface SessionRegistryOptions {
   readonly store: SessionStore;
   readonly router: Router;
   readonly clock: Clock;
+  readonly budgets: Budgets;
   readonly queueBytesPerSessionMax: number;
-  /** What all queues together may hold. */
-  readonly queueBytesMax: number;
   /** Messages that expired while they waited. */
   readonly expired: (count: number) => void;
   readonly publishWill: (session: Session, will: Will) => void;
@@ -33,23 +32,16 @@ export interface OpenRequest {
 
 export class SessionRegistry {
   readonly #options: SessionRegistryOptions;
-  readonly #budget: QueueBudget;
   readonly #sessions = new Map<string, Session>();
   /** Those that nobody is connected to: will and expiry run. */
   readonly #alone = new Set<Session>();
 
   constructor(options: SessionRegistryOptions) {
     this.#options = options;
-    this.#budget = new QueueBudget(options.queueBytesMax, () => this.#sessions.size);
   }
 
   get count(): number {
     return this.#sessions.size;
-  }
-
-  /** Bytes of all messages that wait for clients or their answers. */
-  get queuedBytes(): number {
-    return this.#budget.bytes;
   }
 
   get all(): Iterable<Session> {
@@ -70,12 +62,13 @@ export class SessionRegistry {
     }
     const isPresent = session !== undefined;
     const { queueBytesPerSessionMax } = this.#options;
-    session ??= new Session(key, request.clientId, request.identity, queueBytesPerSessionMax, this.#budget);
+    session ??= new Session(key, request.clientId, request.identity, queueBytesPerSessionMax);
     const wasStored = session.isPersistent;
     session.identity = request.identity;
     session.expiryIntervalS = request.expiryIntervalS;
     session.will = request.will;
     this.#sessions.set(key, session);
+    session.countFor(this.#options.budgets.device(request.identity));
     this.#alone.delete(session);
     session.outbound.reconnect();
     if (session.isPersistent) this.#note(session, null);
@@ -121,6 +114,7 @@ export class SessionRegistry {
   end(session: Session): void {
     this.#alone.delete(session);
     this.#sessions.delete(session.key);
+    session.countFor(null);
     this.#options.router.forget(session);
     this.#options.router.handOver(session, true);
     session.outbound.clear();
@@ -128,10 +122,19 @@ export class SessionRegistry {
     this.#sendWill(session);
   }
 
+  /** The session of this device that has been alone for longest; undefined where all are connected. */
+  longestAlone(device: DeviceUsage): Session | undefined {
+    let found: Session | undefined;
+    for (const session of device.sessions) {
+      if (session.link === null && (found === undefined || session.aloneSinceMs < found.aloneSinceMs)) found = session;
+    }
+    return found;
+  }
+
   /** Takes in what the store has kept. Every session is alone from now on. */
   restore(operations: readonly StoredOperation[]): void {
-    const { router, clock, queueBytesPerSessionMax } = this.#options;
-    const restoring = new RestoringSessions(queueBytesPerSessionMax, this.#budget);
+    const { router, clock, budgets, queueBytesPerSessionMax } = this.#options;
+    const restoring = new RestoringSessions(queueBytesPerSessionMax);
     for (const operation of operations) {
       if (operation.kind === 'retained')
         router.restoreRetained(operation.organizationId, operation.message.topic, operation.message);
@@ -145,6 +148,7 @@ export class SessionRegistry {
       session.disconnected(nowMs, true);
       if (endsAtMs !== null) session.endsAtMs = endsAtMs;
       this.#sessions.set(session.key, session);
+      session.countFor(budgets.device(session.identity));
       this.#alone.add(session);
     }
   }

@@ -2,11 +2,11 @@
  * One session (MQTT 5, 4.1): subscriptions, what is unfinished in either direction, the will, and when it ends. Pure
  * state: no socket, no timer. Whoever is connected stands behind `link`.
  */
+import type { DeviceUsage } from '../budgets.ts';
 import type { Delivery, Message } from '../message.ts';
 import type { ClientIdentity } from '../options.ts';
 import type { Subscription } from '../router/subscription-trie.ts';
 import { Outbound } from './outbound.ts';
-import type { QueueBudget } from './queue-budget.ts';
 
 /** The connected client as the session and the router see it. */
 export interface SessionLink {
@@ -55,18 +55,31 @@ export class Session {
   /** When the session ends while nobody is connected (wall time, ms); Infinity = never. */
   endsAtMs = Number.POSITIVE_INFINITY;
   link: SessionLink | null = null;
+  /** When its connection went (wall time, ms); 0 = before the last restart. */
+  aloneSinceMs = 0;
+  /** What its device holds in all; set while the registry knows the session. */
+  device: DeviceUsage | null = null;
   #lastDeliveryId = 0;
 
-  constructor(key: string, clientId: string, identity: ClientIdentity, queueBytesMax: number, budget?: QueueBudget) {
+  constructor(key: string, clientId: string, identity: ClientIdentity, queueBytesMax: number) {
     this.key = key;
     this.clientId = clientId;
     this.identity = identity;
-    this.outbound = new Outbound(queueBytesMax, budget);
+    this.outbound = new Outbound(queueBytesMax);
   }
 
   /** Survives its connection, and so is kept in the session store. */
   get isPersistent(): boolean {
     return this.expiryIntervalS > 0;
+  }
+
+  /** The session counts for this device from now on; null = for none any more. */
+  countFor(device: DeviceUsage | null): void {
+    if (this.device === device) return;
+    this.device?.sessions.delete(this);
+    this.device = device;
+    device?.sessions.add(this);
+    this.outbound.countIn(device);
   }
 
   nextDeliveryId(): number {
@@ -82,6 +95,7 @@ export class Session {
   /** The connection is gone: from here on will and expiry run (3.1.2.5, 3.1.2.11.2). */
   disconnected(nowMs: number, keepWill: boolean): void {
     this.link = null;
+    this.aloneSinceMs = nowMs;
     if (!keepWill) this.will = null;
     this.endsAtMs =
       this.expiryIntervalS === EXPIRY_NEVER_S ? Number.POSITIVE_INFINITY : nowMs + this.expiryIntervalS * 1000;
