@@ -34,8 +34,7 @@ export class ProcessWatch {
   }
 
   #sample(): number {
-    const match = /VmRSS:\s+(\d+) kB/.exec(readOrEmpty(`/proc/${this.#pid}/status`));
-    const megabytes = match === null ? 0 : Number(match[1]) / 1024;
+    const megabytes = residentMb(this.#pid);
     this.#peakMb = Math.max(this.#peakMb, megabytes);
     return megabytes;
   }
@@ -52,6 +51,12 @@ export class ProcessWatch {
     }
     return seconds;
   }
+}
+
+/** Resident memory of a process; 0 where it is not there any more. */
+export function residentMb(pid: number): number {
+  const match = /VmRSS:\s+(\d+) kB/.exec(readOrEmpty(`/proc/${pid}/status`));
+  return match === null ? 0 : Number(match[1]) / 1024;
 }
 
 /** 'main 12.1 s, broker 30.2 s, …', the largest first. */

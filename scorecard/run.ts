@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '@fieldline/kit';
 import { badPayloads } from './bad-payloads.ts';
+import { manyConnections } from './connections.ts';
 import { corruption } from './corruption.ts';
 import { diskFull } from './disk-full.ts';
 import { fuzzing } from './fuzz.ts';
@@ -37,6 +38,7 @@ const LINES: readonly ScorecardLine[] = [
   overload,
   soak,
   injection,
+  manyConnections,
   packetMemory,
 ];
 

@@ -6,12 +6,13 @@
 import type { BrokerContext } from './broker-context.ts';
 import type { EndReason } from './broker-counters.ts';
 import type { WaitsForRoom } from './budgets.ts';
+import { DurableOrder } from './durable-order.ts';
 import type { CommitTarget } from './group-commit.ts';
 import { HeldBytes } from './held-bytes.ts';
 import { InboundPublish } from './inbound-publish.ts';
 import type { ClientStream } from './listeners.ts';
 import type { Delivery, ProtocolVersion } from './message.ts';
-import { checkConnect, identify, openSession, type PeerFacts } from './open-session.ts';
+import { changeExpiry, checkConnect, identify, openSession, type PeerFacts } from './open-session.ts';
 import { OutboundPublish } from './outbound-publish.ts';
 import { encodeExplained } from './packets/acknowledgement.ts';
 import { AcknowledgementBuffer } from './packets/acknowledgement-buffer.ts';
@@ -64,12 +65,13 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
   #holds = 0;
   readonly held: HeldBytes;
   readonly #acknowledgements = new AcknowledgementBuffer();
-  #durable: Promise<void> | null = null;
+  readonly #answers: DurableOrder;
 
   constructor(context: BrokerContext, socket: ClientStream, peer: PeerFacts) {
     this.#context = context;
     this.#socket = socket;
     this.#peer = peer;
+    this.#answers = new DurableOrder(context.store);
     this.held = new HeldBytes(context.budgets, context.limits);
     this.#frames = new FrameReader(this, Math.min(context.limits.connectBytesMax, context.limits.packetBytesMax));
     this.#connectedMs = context.clock.monotonicMs();
@@ -113,24 +115,12 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
     else this.close(REASON.packetTooLarge, `an answer of ${packet.length} bytes is over your Maximum Packet Size`);
   }
 
-  /** Runs `action` when all that the session store was told is durable; in the order of the calls. */
+  /** Runs `action` when all that the session store was told is durable, unless the client has gone by then. */
   whenDurable(action: () => void): void {
-    if (this.#durable === null && !this.#context.store.isPending) {
-      action();
-      return;
-    }
-    const waiting = (this.#durable ?? Promise.resolve())
-      .then(() => this.#context.store.durable())
-      .then(
-        () => {
-          if (this.#phase === 'open') action();
-        },
-        (error: unknown) => this.close(REASON.unspecifiedError, `the session cannot be stored: ${String(error)}`),
-      )
-      .finally(() => {
-        if (this.#durable === waiting) this.#durable = null;
-      });
-    this.#durable = waiting;
+    this.#answers.run(
+      () => this.#phase === 'open' && action(),
+      (error) => this.close(REASON.unspecifiedError, `the session cannot be stored: ${String(error)}`),
+    );
   }
 
   // ── SessionLink ──
@@ -333,16 +323,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
   #onDisconnect(reader: PacketReader): void {
     const { reasonCode, sessionExpiryIntervalS } = decodeDisconnect(reader, this.protocolVersion);
     const session = this.#session!;
-    if (sessionExpiryIntervalS !== null) {
-      // 3.14.2.2.2: a session that was to end with its connection cannot be kept after all.
-      if (sessionExpiryIntervalS > 0 && session.expiryIntervalS === 0) {
-        throw new ProtocolError(REASON.protocolError, 'DISCONNECT raises the session expiry from 0');
-      }
-      this.#context.registry.changeExpiry(
-        session,
-        Math.min(sessionExpiryIntervalS, this.#context.limits.sessionExpiryMaxS),
-      );
-    }
+    if (sessionExpiryIntervalS !== null) changeExpiry(this.#context, session, sessionExpiryIntervalS);
     this.#ended(reasonCode, 'the client has disconnected', reasonCode !== REASON.success); // [MQTT-3.14.4-3]
   }
 

@@ -172,3 +172,12 @@ function willOf(context: BrokerContext, packet: ConnectPacket, identity: ClientI
   };
   return { message, delayS: properties.willDelayInterval ?? 0, expiryS: properties.messageExpiryInterval ?? null };
 }
+
+/** DISCONNECT with another session expiry (3.14.2.2.2). Throws a ProtocolError. */
+export function changeExpiry({ limits, registry }: BrokerContext, session: Session, expiryIntervalS: number): void {
+  // A session that was to end with its connection cannot be kept after all.
+  if (expiryIntervalS > 0 && session.expiryIntervalS === 0) {
+    throw new ProtocolError(REASON.protocolError, 'DISCONNECT raises the session expiry from 0');
+  }
+  registry.changeExpiry(session, Math.min(expiryIntervalS, limits.sessionExpiryMaxS));
+}

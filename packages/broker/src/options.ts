@@ -136,7 +136,7 @@ export interface BrokerLimits {
 
 export const DEFAULT_LIMITS: BrokerLimits = {
   connectionsMax: 20_000,
-  connectTimeoutMs: 10_000,
+  connectTimeoutMs: 9_500,
   packetBytesMax: 1024 * 1024,
   connectBytesMax: 64 * 1024,
   receiveMaximum: 1_000,
