@@ -46,6 +46,9 @@ export interface TestApi {
   readonly catalog: TestCatalog;
   readonly log: Log;
   readonly store: MemoryTelemetry;
+  readonly sandbox: MemoryTelemetry;
+  /** Ids of the jobs whose sandbox was to be deleted. */
+  readonly sandboxesRemoved: readonly string[];
   readonly bus: TestBus;
   readonly statuses: Map<string, DeviceConnectivity>;
   readonly deadLetters: DeadLetterItem[];
