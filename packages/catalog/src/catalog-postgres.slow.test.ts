@@ -7,6 +7,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { catalogConformance } from './conformance.ts';
 import { openPostgres } from './database/postgres.ts';
+import { jobsConformance } from './jobs/jobs-conformance.ts';
 import { joinCatalog, openCatalog } from './open-catalog.ts';
 import { newOrganization, postgresPrograms, SECRET_KEY, startPostgres, until } from './testing.ts';
 
@@ -65,6 +66,11 @@ beforeAll(async () => {
   server = await startServer();
 });
 afterAll(() => server.stop());
+
+jobsConformance('PostgreSQL', async () => {
+  const { url, migrationUrl } = await server.prepare();
+  return joinCatalog(await openPostgres({ url, migrationUrl }), { secretKey: SECRET_KEY });
+});
 
 catalogConformance('PostgreSQL', async () => {
   const { url, migrationUrl, superuserUrl } = await server.prepare();
