@@ -2,11 +2,11 @@
  * Lines 5 and 7: SIGKILL at random and at chosen moments while samples come in over MQTT (QoS 1 and 2) and HTTP; every
  * acknowledged sample is there, once.
  */
+
+import { DOORS } from '../tests/support/ledger/clients.ts';
 import { type LedgerOptions, type LedgerResult, runLedger } from '../tests/support/ledger.ts';
 import { temporaryFolder } from '../tests/support/server-process.ts';
 import type { Outcome, ScorecardLine } from './line.ts';
-
-const DOORS = ['qos1', 'qos2', 'http'] as const;
 
 export const processKill: ScorecardLine = {
   number: 5,

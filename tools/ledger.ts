@@ -1,9 +1,10 @@
 /**
  * `npm run ledger -- --kills 10`: proves on the real program that what was acknowledged is there after SIGKILL, once.
- * `--kills 100 --samples 1000000` is the long form; --doors and --moments choose (default: all in turn). Prints the result as JSON; exit 1 where anything is lost or doubled.
+ * `--kills 100 --samples 1000000` is the long form; --doors and --moments choose (default: all in turn). Prints the result as
+ * JSON; exit 1 where anything is lost or doubled.
  */
 import { parseArgs } from 'node:util';
-import type { Door } from '../tests/support/ledger/clients.ts';
+import { DOORS, type Door } from '../tests/support/ledger/clients.ts';
 import { MOMENTS, type Moment } from '../tests/support/ledger/moments.ts';
 import { runLedger } from '../tests/support/ledger.ts';
 import { temporaryFolder } from '../tests/support/server-process.ts';
@@ -18,6 +19,8 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
   },
 });
+const doors = chosen<Door>(values.doors, DOORS);
+const moments = chosen<Moment>(values.moments, MOMENTS);
 const folder = temporaryFolder('ledger');
 const result = await runLedger({
   dataDir: folder.path,
@@ -26,8 +29,8 @@ const result = await runLedger({
   window: 20,
   samplesPerMessage: 5,
   samplesMin: Number(values.samples),
-  doors: values.doors.split(',') as Door[],
-  moments: values.moments.split(',') as Moment[],
+  doors,
+  moments,
   firstStartsCutOff: 2,
   seed: Number(values.seed),
   // Sealing goes on all the time, so that kills fall into it.
@@ -52,3 +55,12 @@ if (!failed) folder.remove();
 else console.error(`the data folder is kept for a look: ${folder.path}`);
 console.log(failed ? '0 passed, 1 failed' : '1 passed, 0 failed');
 process.exit(failed ? 1 : 0);
+
+function chosen<T extends string>(list: string, known: readonly T[]): T[] {
+  return list.split(',').map((name) => {
+    const found = known.find((each) => each === name);
+    if (found !== undefined) return found;
+    console.error(`there is no "${name}"; choose among ${known.join(', ')}`);
+    process.exit(2);
+  });
+}

@@ -10,7 +10,8 @@ import type { RunningServer } from '../server-process.ts';
 import { Bitmap } from './bitmap.ts';
 
 /** How samples come in: MQTT with QoS 1 or 2, or POST webhook/sensor-data with an API key. */
-export type Door = 'qos1' | 'qos2' | 'http';
+export const DOORS = ['qos1', 'qos2', 'http'] as const;
+export type Door = (typeof DOORS)[number];
 
 export interface ClientOptions {
   readonly index: number;
