@@ -21,6 +21,8 @@ export async function runServer(config: Config, options: ServerOptions = {}): Pr
   if (config.api.ui) await ensureUi((sentence) => console.error(sentence));
   const started = performance.now();
   const server = await startServer(config, options);
+  // Whoever reads `ready` may ask for a stop at once.
+  void signalToStop();
   createLogger('server', config.logLevel).info(
     {
       api: server.apiUrl,
@@ -35,18 +37,25 @@ export async function runServer(config: Config, options: ServerOptions = {}): Pr
   return server;
 }
 
+let stopSignal: Promise<null> | null = null;
+
+/** Resolves with the first signal that asks for a stop; from the first call on such signals do not end the process by themselves. */
+function signalToStop(): Promise<null> {
+  stopSignal ??= Promise.race(
+    (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map(
+      (signal) => new Promise<null>((resolve) => process.once(signal, () => resolve(null))),
+    ),
+  );
+  return stopSignal;
+}
+
 /** Waits for the first reason to stop, stops cleanly, and ends the process. A second Ctrl-C ends it at once. */
 export async function untilStopped(
   config: Config,
   server: Server,
   before: () => Promise<void> = async () => {},
 ): Promise<never> {
-  const reason = await Promise.race([
-    ...(['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map(
-      (signal) => new Promise<null>((resolve) => process.once(signal, () => resolve(null))),
-    ),
-    server.failed,
-  ]);
+  const reason = await Promise.race([signalToStop(), server.failed]);
   const logger = createLogger('server', config.logLevel);
   // The launcher passes a terminal's Ctrl-C on as well, so the same press can come twice: the second within a second is no new one.
   const stopping = performance.now();
