@@ -20,7 +20,7 @@ let known: KnownFolder;
 
 beforeAll(async () => {
   known = await makeKnownFolder(folder.path);
-}, 120_000);
+}, 300_000);
 afterAll(() => folder.remove());
 
 function patient(from = known.stopped): void {

@@ -38,24 +38,25 @@ export async function makeKnownFolder(folder: string): Promise<KnownFolder> {
   const dataDir = join(folder, 'made');
   const startMs = Date.now() - PER_DEVICE * STEP_MS - 60_000;
   let server = await startServer({ dataDir, environment: ENVIRONMENT });
-  const devices = await (await ApiSession.signIn(server.url)).createDevices(DEVICES, 'known-');
-  for (const [index, device] of devices.entries()) await publish(server, device, index, startMs);
-  const known = { killed: join(folder, 'killed'), stopped: join(folder, 'stopped'), devices, startMs };
-  await eventually(
-    'all samples to be sealed',
-    async () => {
-      const report = await (await ApiSession.signIn(server.url)).call<SealedReport>('GET', 'pipeline/health');
-      return report.store.sealedRows >= SAMPLES / 2 && report.store.hotRows === 0 ? true : null;
-    },
-    60_000,
-  );
-  // Some stay hot.
-  await server.kill();
-  copyFolder(dataDir, known.killed);
-  server = await startServer({ dataDir, environment: ENVIRONMENT });
-  await server.stop();
-  copyFolder(dataDir, known.stopped);
-  return known;
+  try {
+    const api = await ApiSession.signIn(server.url);
+    const devices = await api.createDevices(DEVICES, 'known-');
+    for (const [index, device] of devices.entries()) await publish(server, device, index, startMs);
+    const known = { killed: join(folder, 'killed'), stopped: join(folder, 'stopped'), devices, startMs };
+    const areSealed = async (): Promise<true | null> => {
+      const { lag, store } = await api.call<SealedReport>('GET', 'pipeline/health');
+      return lag.records === 0 && store.sealedRows >= SAMPLES / 2 ? true : null;
+    };
+    await eventually('the samples to be stored, and half of them sealed', areSealed, 60_000, 100);
+    await server.kill();
+    copyFolder(dataDir, known.killed);
+    server = await startServer({ dataDir, environment: ENVIRONMENT });
+    await server.stop();
+    copyFolder(dataDir, known.stopped);
+    return known;
+  } finally {
+    await server.kill();
+  }
 }
 
 interface SealedReport {
