@@ -39,13 +39,11 @@ export async function runServer(config: Config, options: ServerOptions = {}): Pr
 
 let stopSignal: Promise<null> | null = null;
 
-/** Resolves with the first signal that asks for a stop; from the first call on such signals do not end the process by themselves. */
+/** Resolves with the first signal that asks for a stop. The listeners stay: without one a second signal would end the process. */
 function signalToStop(): Promise<null> {
-  stopSignal ??= Promise.race(
-    (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map(
-      (signal) => new Promise<null>((resolve) => process.once(signal, () => resolve(null))),
-    ),
-  );
+  stopSignal ??= new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(null));
+  });
   return stopSignal;
 }
 
