@@ -57,10 +57,10 @@ console.log(failed ? '0 passed, 1 failed' : '1 passed, 0 failed');
 process.exit(failed ? 1 : 0);
 
 function chosen<T extends string>(list: string, known: readonly T[]): T[] {
-  return list.split(',').map((name) => {
-    const found = known.find((each) => each === name);
-    if (found !== undefined) return found;
-    console.error(`there is no "${name}"; choose among ${known.join(', ')}`);
+  const unknown = list.split(',').filter((name) => !known.some((each) => each === name));
+  if (unknown.length > 0) {
+    console.error(`there is no ${unknown.join(', ')}; choose among ${known.join(', ')}`);
     process.exit(2);
-  });
+  }
+  return list.split(',').flatMap((name) => known.find((each) => each === name) ?? []);
 }
