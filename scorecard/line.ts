@@ -10,7 +10,7 @@ export interface ScorecardLine {
   run(form: Form, say: (line: string) => void): Promise<Outcome>;
 }
 
-/** `short` takes a few minutes at most ; some run with every change (.ci/run); `long` is the whole proof. */
+/** `short` takes a few minutes at most; `.ci/run` runs some of them. `long` is the whole proof. */
 export type Form = 'short' | 'long';
 
 export interface Outcome {
