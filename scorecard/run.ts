@@ -11,6 +11,7 @@ import { diskFull } from './disk-full.ts';
 import { fuzzing } from './fuzz.ts';
 import { injection } from './injection.ts';
 import type { Form, Outcome, ScorecardLine } from './line.ts';
+import { networkFaults } from './network-faults.ts';
 import { overload } from './overload.ts';
 import { packetMemory } from './packet-memory.ts';
 import { packetVectors } from './packet-vectors.ts';
@@ -39,6 +40,7 @@ const LINES: readonly ScorecardLine[] = [
   soak,
   injection,
   manyConnections,
+  networkFaults,
   packetMemory,
 ];
 
