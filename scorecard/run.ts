@@ -36,11 +36,11 @@ const LINES: readonly ScorecardLine[] = [
   storeAway,
   recovery,
   badPayloads,
+  manyConnections,
   overload,
   soak,
-  injection,
-  manyConnections,
   networkFaults,
+  injection,
   packetMemory,
 ];
 
