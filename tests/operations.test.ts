@@ -56,9 +56,17 @@ test('readiness has one entry for each part', async () => {
   expect(status).toBe(200);
   expect(notReady).toEqual([]);
   const names = parts.map(({ name }) => name);
-  expect([...names].sort()).toEqual(
-    ['api', 'broker', 'catalog', 'data folder', 'events', 'log', 'pipeline', 'store'].sort(),
-  );
+  expect([...names].sort()).toEqual([
+    'api',
+    'broker',
+    'catalog',
+    'data folder',
+    'events',
+    'jobs',
+    'log',
+    'pipeline',
+    'store',
+  ]);
 });
 
 test('readiness is 503 and names the part that is down, until it works again', async () => {
