@@ -85,15 +85,18 @@ export class SampleStream {
     for (const { client } of this.#sources) client.end(true);
   }
 
-  /** Compares with what can be read; waits for the pipeline first. */
-  async compare(api: ApiSession): Promise<{ acknowledged: number; lost: number; doubled: number }> {
+  /** Compares with what can be read; waits for the pipeline first, so long at most. */
+  async compare(
+    api: ApiSession,
+    catchUpMsMax = 300_000,
+  ): Promise<{ acknowledged: number; lost: number; doubled: number }> {
     await eventually(
       'the pipeline to catch up',
       async () => {
         const { lag } = await api.call<{ lag: { records: number } }>('GET', 'pipeline/health');
         return lag.records === 0 ? true : null;
       },
-      300_000,
+      catchUpMsMax,
       200,
     );
     let [lost, doubled] = [0, 0];
