@@ -64,6 +64,41 @@ test('any changed bit and any truncation is found, with its file, and no record 
   }
 }, 60_000);
 
+test('a file in the place of another is named, and nothing of it is given out', async () => {
+  const folder = join(whole, TOPIC, '0');
+  const names = (await readdir(folder)).sort();
+  const foreign = join(base, 'foreign');
+  const log = await openEmbeddedLog({ dir: foreign, topics: { 'dead-letters': TOPICS[TOPIC] } });
+  await log.append('dead-letters', testBatch(new TestOrigins(), testRecords(900, 5)));
+  await log.close();
+  const known = new Map((await readWhole(whole)).map((record) => [record.position, record.sequence]));
+  const others = [join(folder, names[0]!), join(folder, names[2]!), join(foreign, 'dead-letters/0', names[0]!)];
+  for (const place of [names[0]!, names[1]!, names.at(-1)!]) {
+    for (const [index, other] of others.entries()) {
+      const file = join(TOPIC, '0', place);
+      if (other === join(whole, file)) continue;
+      const dir = join(base, `misplaced-${index}`);
+      await cp(whole, dir, { recursive: true });
+      await cp(other, join(dir, file));
+      const { findings } = await inspectLog(dir);
+      expect(findings[0]).toMatchObject({
+        file: join(dir, file),
+        meaning: expect.stringMatching(/another segment.*lost/),
+      });
+      const found = await readWhole(dir);
+      const next = names[names.indexOf(place) + 1];
+      const lost = (next === undefined ? known.size : firstOf(next)) - firstOf(place);
+      expect(found.length, file).toBe(known.size - lost);
+      for (const { position, sequence } of found) expect(known.get(position), file).toBe(sequence);
+      await rm(dir, { recursive: true });
+    }
+  }
+});
+
+function firstOf(name: string): number {
+  return Number(name.slice(0, 16));
+}
+
 async function readWhole(dir: string): ReturnType<typeof readAll> {
   const log = await openEmbeddedLog({ dir, topics: TOPICS });
   try {

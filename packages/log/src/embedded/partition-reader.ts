@@ -116,7 +116,11 @@ export class PartitionReader {
 
   /** Where reading of this segment ends: complete segments at the end of the file, the active one where it is durable. */
   async #limitOf(segment: ReadableSegment, ends: PartitionEnds): Promise<number> {
-    return segment.first === ends.activeFirst ? ends.activeBytes : segment.fileLength();
+    if (segment.first === ends.activeFirst) return ends.activeBytes;
+    const length = await segment.fileLength();
+    if (!(await segment.isMisplaced())) return length;
+    this.#report(segment, 0, length, 'this is the file of another segment; it is passed over');
+    return 0;
   }
 
   /** Reads from a place. 'moved': nothing to give out there, but #places knows where to go on. */

@@ -193,13 +193,10 @@ export class PartitionWriter {
   }
 
   #header(): Buffer {
-    return encodeSegmentHeader({
-      salt: this.#active.salt,
-      firstPosition: this.#active.first,
-      previousEnd: this.#previousEnd,
-      timeMaxBefore: this.#timeMaxBefore,
-      createdTime: this.#active.createdTime,
-    });
+    const { salt, first, createdTime } = this.#active;
+    const { folder } = this.#options;
+    const header = { salt, firstPosition: first, previousEnd: this.#previousEnd, timeMaxBefore: this.#timeMaxBefore };
+    return encodeSegmentHeader({ ...header, createdTime }, segmentPath(folder, first));
   }
 
   /** Writes behind the durable end. After a failure the part that was written is removed again. */

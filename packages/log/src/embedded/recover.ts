@@ -43,6 +43,7 @@ export async function recoverSegment(path: string, first: Position): Promise<Rec
   return withSegment(path, async (handle) => {
     const window = new FileWindow(handle, WINDOW_BYTES);
     const header = decodeSegmentHeader(await window.view(0, SEGMENT_HEADER_BYTES), path);
+    if (header === 'misplaced') return misplaced(byteLength, first);
     const damage: DamagedSpan[] = [];
     if (header === null && byteLength > SEGMENT_HEADER_BYTES) {
       const reason = 'the segment header is damaged';
@@ -81,6 +82,21 @@ export async function recoverSegment(path: string, first: Position): Promise<Rec
     const intactEnd = Math.min(at, byteLength);
     return { header, byteLength, intactEnd, end, nextUnused: nextUnused ?? end, timeMax, recordCount, damage };
   });
+}
+
+/** Nothing of another segment's file counts. What stood here is unknown; positions are not used again as far as it may have reached. */
+function misplaced(byteLength: number, first: Position): Recovery {
+  const reason = 'this is the file of another segment, put in the place of this one';
+  return {
+    header: null,
+    byteLength,
+    intactEnd: 0,
+    end: first,
+    nextUnused: first + Math.ceil(byteLength / RECORD_BYTES_MIN),
+    timeMax: Number.NEGATIVE_INFINITY,
+    recordCount: 0,
+    damage: [{ byteOffset: 0, byteLength, reason, from: first, to: null }],
+  };
 }
 
 /** True where only zeros follow: what a file system may leave of an append that a power cut has cut off. */

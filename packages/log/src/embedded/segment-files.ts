@@ -71,7 +71,7 @@ export class ReadableSegment {
   lastUse = 0;
   #handle: Promise<FileHandle> | null = null;
   #users = 0;
-  #header: SegmentHeader | null | undefined;
+  #header: ReturnType<typeof decodeSegmentHeader> | undefined;
   readonly #index: { position: Position; byteOffset: number }[] = [];
 
   constructor(path: string, first: Position) {
@@ -105,12 +105,17 @@ export class ReadableSegment {
     await (await handle).close();
   }
 
-  /** The header; null where it is damaged. */
+  /** The header; null where it is damaged, or another segment's. */
   async header(): Promise<SegmentHeader | null> {
+    return (await this.isMisplaced()) ? null : (this.#header as SegmentHeader | null);
+  }
+
+  /** True where the file is another segment's: nothing in it may be given out as this one's. */
+  async isMisplaced(): Promise<boolean> {
     this.#header ??= await this.use(async (handle) =>
       decodeSegmentHeader(await readBytes(handle, 0, SEGMENT_HEADER_BYTES), this.path),
     );
-    return this.#header;
+    return this.#header === 'misplaced';
   }
 
   async fileLength(): Promise<number> {

@@ -7,10 +7,12 @@
  *   24 f64 previousEnd      where the records before ended when this file was begun; less than firstPosition after damage
  *   32 f64 timeMaxBefore    latest received time of all records before (−∞: none)
  *                           or +∞: not known
- *   40 f64 createdTime      48 zeros      60 u32 CRC-32 of bytes 0 to 59
+ *   40 f64 createdTime
+ *   48 u32 owner            CRC-32 of "<topic>/<partition>"; 0 in files of earlier versions
+ *   52 zeros                60 u32 CRC-32 of bytes 0 to 59
  */
 import { type FileHandle, open, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { FieldlineError } from '@fieldline/kit';
 import type { Micros, Position } from '@fieldline/model';
@@ -27,7 +29,8 @@ export interface SegmentHeader {
   readonly createdTime: Micros;
 }
 
-export function encodeSegmentHeader(header: SegmentHeader): Buffer {
+/** The header of the segment that stands at `path`. */
+export function encodeSegmentHeader(header: SegmentHeader, path: string): Buffer {
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
   bytes.write(MAGIC, 0, 'latin1');
   bytes.writeUInt32LE(SEGMENT_VERSION, 8);
@@ -36,12 +39,16 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   bytes.writeDoubleLE(header.previousEnd, 24);
   bytes.writeDoubleLE(header.timeMaxBefore, 32);
   bytes.writeDoubleLE(header.createdTime, 40);
+  bytes.writeUInt32LE(ownerOf(path), 48);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, 60)), 60);
   return bytes;
 }
 
-/** The header; null where it is damaged. Throws FORMAT_TOO_NEW. */
-export function decodeSegmentHeader(bytes: Buffer, path: string): SegmentHeader | null {
+/**
+ * The header; null where it is damaged, 'misplaced' where it is intact and belongs to another segment or partition than the path
+ * says: then nothing in the file is what readers look for here. Throws FORMAT_TOO_NEW.
+ */
+export function decodeSegmentHeader(bytes: Buffer, path: string): SegmentHeader | 'misplaced' | null {
   if (bytes.length < SEGMENT_HEADER_BYTES || crc32(bytes.subarray(0, 60)) !== bytes.readUInt32LE(60)) return null;
   if (bytes.toString('latin1', 0, 8) !== MAGIC) return null;
   const version = bytes.readUInt32LE(8);
@@ -49,6 +56,9 @@ export function decodeSegmentHeader(bytes: Buffer, path: string): SegmentHeader 
     const sentence = `log ${path} has segment format ${version}, this program knows up to ${SEGMENT_VERSION}; start the newer version`;
     throw new FieldlineError('FORMAT_TOO_NEW', sentence, { details: { path, version } });
   }
+  const owner = bytes.readUInt32LE(48);
+  const isOwn = (owner === 0 || owner === ownerOf(path)) && bytes.readDoubleLE(16) === firstPositionOf(path);
+  if (!isOwn) return 'misplaced';
   return {
     salt: bytes.readUInt32LE(12),
     firstPosition: bytes.readDoubleLE(16),
@@ -60,6 +70,16 @@ export function decodeSegmentHeader(bytes: Buffer, path: string): SegmentHeader 
 
 export function segmentPath(folder: string, first: Position): string {
   return join(folder, `${String(first).padStart(16, '0')}.seg`);
+}
+
+function firstPositionOf(path: string): Position {
+  return Number(basename(path, '.seg'));
+}
+
+/** Tells partitions apart by the names of their folders: `<topic>/<partition>`. */
+function ownerOf(path: string): number {
+  const folder = dirname(path);
+  return crc32(`${basename(dirname(folder))}/${basename(folder)}`);
 }
 
 /** First positions of the segments in a folder, ascending. */
