@@ -118,6 +118,21 @@ test('lines that cannot be read are told with place and remedy; the others are l
   expect(await api.samples(arm.id, 'pressure', start, start + 10_000)).toEqual([[start, 1.5]]);
 });
 
+test('a column that is called like the insides of an object is told, or loaded under another name', async () => {
+  const file = csv('prototype.csv', 'time,__proto__,constructor', '2024-11-02T00:00:00Z,1,2');
+  const { code, stderr } = await load(file);
+  expect(code).toBe(1);
+  expect(stderr).toContain('metrics/__proto__ is a key that is not taken');
+  expect((await load(file, '--map', '__proto__=proto,constructor')).code).toBe(0);
+  const start = Date.parse('2024-11-02T00:00:00Z');
+  await eventually('both', async () => {
+    const found = await Promise.all(
+      ['proto', 'constructor'].map((name) => api.samples(arm.id, name, start, start + 1)),
+    );
+    return found.every(({ length }) => length === 1) ? true : null;
+  });
+});
+
 test('too many bad lines end it', async () => {
   const bad = Array.from({ length: 40 }, (_, line) => `2024-11-01T00:00:${line + 10},x`);
   const file = csv('worse.csv', 'time,a', '2024-11-01T00:00:09,1', ...bad);

@@ -9,6 +9,7 @@ import type { ApiDependencies } from './dependencies.ts';
 import type { ApiContext } from './handlers.ts';
 import { createLive } from './live/index.ts';
 import { createIdentify } from './plugins/auth.ts';
+import { registerJsonBody } from './plugins/json-body.ts';
 import { registerMetrics } from './plugins/metrics.ts';
 import { registerOpenApi } from './plugins/openapi.ts';
 import { problemOf, registerProblems, sendProblem } from './plugins/problems.ts';
@@ -45,6 +46,7 @@ export async function createApi(deps: ApiDependencies): Promise<Api> {
   );
   const app = createFastify(settings.trustProxy);
   registerProblems(app, logger);
+  registerJsonBody(app);
   registerMetrics(app, metrics);
   await registerSecurity(app, settings);
   await app.register(cookie);

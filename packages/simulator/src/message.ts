@@ -36,7 +36,8 @@ function encodeProtobufReadings(readings: readonly Reading[], units: Readonly<Re
   const metrics = Object.keys(readings[0]!.values);
   const columns = metrics.map((metric): SensorColumnInput => {
     const values = readings.map((reading) => reading.values[metric]);
-    return { metric, unit: units[metric] ?? '', values: values as Value[] as SensorColumnInput['values'] };
+    const unit = Object.hasOwn(units, metric) ? units[metric]! : '';
+    return { metric, unit, values: values as Value[] as SensorColumnInput['values'] };
   });
   return encodeProtobuf({ sourceTime: base, columns, timeDeltasMicros: deltasOf(readings, base) });
 }

@@ -41,7 +41,7 @@ interface Row {
 /** Reads a recording. Rows that are out of order are sorted; lines that cannot be read are left out. */
 export async function readRecording(file: string, mapping: CsvMapping, pauseMsMax: number): Promise<Recording> {
   const rows: Row[] = [];
-  const units: Record<string, string> = {};
+  const units: Record<string, string> = Object.create(null);
   const collect = (samples: DecodedBatch): void => addRows(samples, rows, units, file);
   try {
     if (/\.json$/i.test(file)) await readJson(file, collect);

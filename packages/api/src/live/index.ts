@@ -35,7 +35,7 @@ export function createLive(httpServer: HttpServer, context: ApiContext): { close
   io.use(async (socket, next) => {
     try {
       const { token } = socket.handshake.auth as { token?: unknown };
-      socket.data.principal = await context.tokens.verify(String(token ?? ''));
+      socket.data.principal = await context.tokens.verify(typeof token === 'string' ? token : '');
       if (hub.clientCount >= context.settings.liveClientsMax) return next(refusal('OVERLOADED'));
       next();
     } catch {

@@ -98,7 +98,7 @@ export class LiveClient {
 
   /** Takes a fresh token of the same user; rooms that its scope no longer shows are left. */
   async #authenticate(token: unknown): Promise<void> {
-    const principal = await this.#context.tokens.verify(String(token));
+    const principal = await this.#context.tokens.verify(typeof token === 'string' ? token : '');
     const { userId, organizationId } = this.principal;
     if (principal.userId !== userId || principal.organizationId !== organizationId) {
       throw new FieldlineError('FORBIDDEN', 'the token belongs to somebody else; open a new connection for them');

@@ -105,6 +105,15 @@ describe('subscriptions', () => {
   });
 });
 
+describe('a fresh token', () => {
+  it.each([[{ toString: null }], [[]], [7], [null]])('that is none (%j) is refused', async (token) => {
+    const socket = await viewer();
+    const answer = await socket.emitWithAck('authenticate', token as unknown as string);
+    expect(answer).toMatchObject({ ok: false, code: 'UNAUTHENTICATED' });
+    socket.disconnect();
+  });
+});
+
 describe('a device that has moved', () => {
   it('is not heard any more by somebody who may not see its new place, once they show a fresh token', async () => {
     const user = await test.catalog.addUser(organizationId, 'viewer', [siteId]);

@@ -106,11 +106,7 @@ function requestDetail(error: FastifyError, request: FastifyRequest): string {
       return `the body of ${request.method} ${request.url} is larger than this route takes; send less at a time`;
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return 'this media type is not taken; send application/json';
-    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
-      return 'content-type is application/json but the body is empty; send a JSON document or leave content-type out';
     default:
-      return error.statusCode === 400 && error.name === 'SyntaxError'
-        ? `the body is not JSON: ${error.message}`
-        : error.message;
+      return error.message;
   }
 }

@@ -27,8 +27,8 @@ const EPOCH = /^\d+(?:[.,]\d+)?$/;
 function readerOf(format: string, iso: TimeReader, toUtc: (local: Micros) => Micros): TimeReader {
   if (format === 'iso') return iso;
   if (format === 'auto') return (cell) => (EPOCH.test(cell) ? epochBySize(epochNumber(cell)) : iso(cell));
-  const factor = MICROS_PER_EPOCH_UNIT[format];
-  if (factor !== undefined) {
+  if (Object.hasOwn(MICROS_PER_EPOCH_UNIT, format)) {
+    const factor = MICROS_PER_EPOCH_UNIT[format]!;
     return (cell) => (EPOCH.test(cell) ? Math.round(epochNumber(cell) * factor) : Number.NaN);
   }
   return patternReader(format, toUtc);

@@ -177,7 +177,9 @@ function* pagesOf(batch: CsvBatch, device: string): Generator<DeviceMessage[]> {
         page = [];
         pageSamples = 0;
       }
-      page.push({ deviceId: batch.devices[record] || device, ts: samples.sourceTime[row]! / 1000, metrics: {} });
+      // Without a prototype: a column may be called __proto__.
+      const metrics: DeviceMessage['metrics'] = Object.create(null);
+      page.push({ deviceId: batch.devices[record] || device, ts: samples.sourceTime[row]! / 1000, metrics });
       current = record;
     }
     const kind = samples.valueKind[row];

@@ -82,9 +82,14 @@ function readFile(
     const name = path.join('.');
     if (known.some((candidate) => candidate.path.join('.') === name)) put(values, origins, path, value, file);
     else if (!isSection(name, known)) problems.push(`${file}: there is no setting ${name}${guess(path, known)}`);
-    // A section of which every line is commented out says nothing.
-    else if (value !== null) problems.push(`${file}: ${name} is a section; its settings stand below it, indented`);
+    // A section of which every line is commented out says nothing, and neither does {}.
+    else if (value !== null && !isEmpty(value))
+      problems.push(`${file}: ${name} is a section; its settings stand below it, indented`);
   });
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && !Array.isArray(value) && Object.keys(value as object).length === 0;
 }
 
 function isSection(name: string, known: readonly Setting[]): boolean {
@@ -106,11 +111,11 @@ function readEnvironment(
   }
 }
 
-/** Leaves of a YAML document with their paths; arrays count as leaves. */
+/** Leaves of a YAML document with their paths; arrays and sections without anything in them count as leaves. */
 function walk(value: unknown, path: string[], leaf: (path: string[], value: unknown) => void): void {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    for (const [key, inner] of Object.entries(value)) walk(inner, [...path, key], leaf);
-  } else if (path.length > 0) leaf(path, value);
+  const entries = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
+  for (const [key, inner] of entries) walk(inner, [...path, key], leaf);
+  if (entries.length === 0 && path.length > 0) leaf(path, value);
 }
 
 /** Texts of the environment and the command line in the type that the setting has. */

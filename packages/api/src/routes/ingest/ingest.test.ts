@@ -151,6 +151,21 @@ describe('sensor data', () => {
     expect(body.errors[0].path).toBe('body/readings/1/value');
   });
 
+  it.each([
+    ['{"deviceId":"press-4","metrics":{"__proto__":1}}', 'body/metrics/__proto__'],
+    ['[{"deviceId":"press-4","metrics":{"a":{"\\u005f_proto__":{"value":1}}}}]', 'body/0/metrics/a/__proto__'],
+    ['{"constructor":{"prototype":{"metrics":{"a":1}}}}', 'body/constructor'],
+  ])('says which key is the matter in %s', async (body, path) => {
+    const { errors, detail } = (await send(body)).body;
+    expect(errors[0].path).toBe(path);
+    expect(detail).toContain('is a key that is not taken');
+  });
+
+  it('takes a reading whose metric is called __proto__', async () => {
+    const records = await added({ readings: [{ deviceId: 'press-4', metricKey: '__proto__', value: 1 }] });
+    expect(JSON.stringify(records[0]!.payload)).toBe('{"metrics":{"__proto__":1}}');
+  });
+
   it('refuses a body that is too large, and one that is not JSON', async () => {
     expect((await send({ deviceId: 'a', metrics: { a: 'x'.repeat(1024 * 1024) } })).status).toBe(413);
     const headers = { 'content-type': 'text/csv' };
