@@ -292,7 +292,7 @@ class EmbeddedBroker implements Broker {
     this.#counters.publish(this.#metrics);
   }
 
-  *#snapshot(): Generator<StoredOperation> {
+  *#snapshot(): Generator<StoredOperation | null> {
     yield* this.#context.registry.snapshot();
     yield* this.#context.router.snapshot();
   }

@@ -36,6 +36,8 @@ export interface Delivery {
 
 /** Ties a delivery to the share that it came through. */
 export interface SharedDelivery {
+  /** As it was subscribed to, with $share/…. */
+  readonly filter: string;
   readonly share: Share<Session>;
   readonly lane: Lane;
 }

@@ -67,6 +67,23 @@ test('subscriptions, queue, what is in flight, retained messages', async () => {
   expect(client.hex).toBe(expected);
 });
 
+test('what was queued for a member of a share goes to another one after a restart', async () => {
+  const { test: before, folder } = await start();
+  const member = (await connect(before, 'dev-1')).client;
+  member.send(packetHex('82', `0001 00 ${text('$share/g/app/#')} 01`));
+  await until(() => member.hex.startsWith('90'), 'SUBACK');
+  member.socket.destroy();
+  await until(() => before.events.some((event) => event.type === 'disconnected'), 'disconnected');
+  const payload = Buffer.from('queued');
+  await before.broker.publish({ organizationId: 'org-1', topic: 'app/1', payload, qos: 1 });
+
+  const { test: after } = await start(folder);
+  const { client } = await connect(after, 'dev-2');
+  client.send(packetHex('82', `0001 00 ${text('$share/g/app/#')} 01`));
+  await until(() => client.received.includes(payload), 'the message');
+  expect((await connect(after, 'dev-1')).isPresent).toBe(true);
+});
+
 test('QoS 2 that was taken is not taken again after a restart, and its packet id is free after PUBCOMP', async () => {
   const { test: before, folder } = await start();
   const device = (await connect(before, 'dev-1')).client;

@@ -63,6 +63,39 @@ test('QoS 1 that a member has not answered goes to another one when it leaves', 
   expect(next.hex.match(/3[a]/g)).toBeNull(); // not as duplicates: for this client they are new
 });
 
+test('what waits for a member that is away goes to one that comes', async () => {
+  const away = await member('dev-1', 1, SESSION_KEPT);
+  away.socket.destroy();
+  await until(() => broker.broker.statistics().connections === 0, 'it is away');
+  for (const digit of '123') await publish('app/x', digit, 1);
+  const other = await member('dev-2', 1);
+  await until(() => payloads(other) === '123', 'the other one has them');
+});
+
+test('what a member leaves behind goes to another as far as that has room, and the rest later: none is dropped', async () => {
+  await broker.broker.stop();
+  broker = await startBroker({ limits: { queueBytesPerSessionMax: 10_000, inFlightMax: 1 } });
+  const [one, other] = [await member('dev-1', 1, SESSION_KEPT), await member('dev-2', 1, SESSION_KEPT)];
+  one.socket.destroy();
+  other.socket.destroy();
+  await until(() => broker.broker.statistics().connections === 0, 'both are away');
+  const count = 60; // Some 9 kB for each of the two.
+  for (let index = 0; index < count * 2; index++) await publish('app/x', `${index % 10}`, 1);
+  const queued = count * 2 - broker.broker.statistics().dropped['queue-full']!;
+  expect(queued).toBeGreaterThan(count);
+  const back = await member('dev-3', 1);
+  let answered = 0;
+  const timer = setInterval(() => {
+    const sent = payloads(back).length;
+    // Packet identifiers count up from 1.
+    for (; answered < sent; answered++) back.send(`4002${(answered + 1).toString(16).padStart(4, '0')}`);
+  }, 1);
+  const dropped = broker.broker.statistics().dropped['queue-full'];
+  await until(() => answered === queued, 'everything that was queued', 20_000);
+  clearInterval(timer);
+  expect(broker.broker.statistics()).toMatchObject({ queuedBytes: 0, dropped: { 'queue-full': dropped } });
+});
+
 test('a session that ends leaves nothing behind, even where nobody was connected', async () => {
   const away = await member('dev-1', 1, '05 11 00000001');
   const other = await member('dev-2', 1, SESSION_KEPT);

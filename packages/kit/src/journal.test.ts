@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DiskFile, diskError, type OpenDiskFile, openDiskFile } from './disk-file.ts';
 import { isFieldlineError } from './errors.ts';
-import { openJournal } from './journal.ts';
+import { type Journal, openJournal, readJournal } from './journal.ts';
 import { JOURNAL_HEADER_BYTES, journalHeader, RECORD_HEADER_BYTES } from './journal-format.ts';
 
 let folder: string;
@@ -67,6 +67,44 @@ describe('a journal', () => {
     expect(journal.byteLength).toBe((await readFile(path)).length);
     await journal.close();
     expect((await reopen(path)).texts).toEqual(['snapshot', 'new']);
+  });
+
+  it('is replaced bit by bit while appends go on: they are on disk at once, and come after the new content', async () => {
+    const path = newPath();
+    const { journal } = await openJournal(path);
+    await journal.append(bytesOf('old'));
+    async function* snapshot(): AsyncGenerator<Uint8Array> {
+      yield bytesOf('one');
+      await journal.append(bytesOf('meanwhile'));
+      expect((await readJournal(path)).records.length).toBe(2);
+      yield bytesOf('two');
+      void journal.append(bytesOf('at its end'));
+    }
+    await journal.replace(snapshot());
+    await journal.append(bytesOf('after'));
+    expect(journal.byteLength).toBe((await readFile(path)).length);
+    await journal.close();
+    expect(await reopen(path)).toEqual({ texts: ['one', 'two', 'meanwhile', 'at its end', 'after'], damage: [] });
+  });
+
+  it.each([
+    ['closed', (journal: Journal) => void journal.close(), ['old']],
+    ['rewritten', (journal: Journal) => void journal.rewrite([bytesOf('all')]), ['all']],
+  ])('that is %s while it is being replaced keeps what it had', async (_, interrupt, texts) => {
+    const path = newPath();
+    const { journal } = await openJournal(path);
+    await journal.append(bytesOf('old'));
+    async function* snapshot(): AsyncGenerator<Uint8Array> {
+      yield bytesOf('one');
+      interrupt(journal);
+      // One full round of the disk, so that a rewrite is through.
+      await journal.append(bytesOf('')).catch(() => {});
+      yield bytesOf('two');
+    }
+    await expect(journal.replace(snapshot())).rejects.toThrow(path);
+    await journal.close();
+    expect((await reopen(path)).texts.filter((text) => text !== '')).toEqual(texts);
+    expect((await readdir(folder)).filter((name) => join(folder, name).startsWith(`${path}.`))).toEqual([]);
   });
 
   it('refuses what is too long, too much, or too late', async () => {
@@ -191,6 +229,55 @@ describe('a journal on a failing disk', () => {
     failing = false;
     await expect(journal.append(bytesOf('refused'))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     await journal.rewrite([bytesOf('snapshot')]);
+    await journal.append(bytesOf('after'));
+    await journal.close();
+    expect((await reopen(path)).texts).toEqual(['snapshot', 'after']);
+  });
+});
+
+describe('a journal that is being replaced on a failing disk', () => {
+  it('keeps the old content where the new one cannot be written, and tries again when told to', async () => {
+    const path = newPath();
+    let full = false;
+    const openFile = withFaults({
+      write: async (file) => {
+        if (full && file.path.endsWith('.replacement')) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+      },
+    });
+    const { journal } = await openJournal(path, { openFile });
+    await journal.append(bytesOf('before'));
+    async function* snapshot(): AsyncGenerator<Uint8Array> {
+      full = true;
+      yield bytesOf('snapshot');
+    }
+    await expect(journal.replace(snapshot())).rejects.toMatchObject({ code: 'DISK_FULL' });
+    await journal.append(bytesOf('after'));
+    expect(await readJournal(path)).toMatchObject({ damage: [], tornBytes: 0 });
+    full = false;
+    async function* again(): AsyncGenerator<Uint8Array> {
+      yield bytesOf('again');
+    }
+    await journal.replace(again());
+    await journal.close();
+    expect((await reopen(path)).texts).toEqual(['again']);
+  });
+
+  it('is mended by it after a failed flush', async () => {
+    const path = newPath();
+    let failing = false;
+    const openFile = withFaults({
+      sync: () => {
+        if (failing) throw new Error('EIO: i/o error, fdatasync');
+      },
+    });
+    const { journal } = await openJournal(path, { openFile });
+    failing = true;
+    await expect(journal.append(bytesOf('lost'))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    failing = false;
+    async function* snapshot(): AsyncGenerator<Uint8Array> {
+      yield bytesOf('snapshot');
+    }
+    await journal.replace(snapshot());
     await journal.append(bytesOf('after'));
     await journal.close();
     expect((await reopen(path)).texts).toEqual(['snapshot', 'after']);

@@ -1,19 +1,26 @@
 /**
  * A journal: an append-only file of checksummed records for small state that must survive a crash (broker sessions,
  * consumer positions). Opening it reads every intact record back and cuts off a torn end. append() resolves when the
- * record is on disk; appends that arrive during a flush are written together (group commit). rewrite() replaces the
- * content by a snapshot, atomically: a crash leaves either the old journal or the new one.
+ * record is on disk; appends that arrive during a flush are written together (group commit). rewrite() and replace() put a
+ * snapshot in the content's place, atomically: a crash leaves either the old journal or the new one.
  */
-import { copyFile, constants as fsConstants, readFile, rename, rm } from 'node:fs/promises';
-import { type DiskFile, diskError, type OpenDiskFile, openDiskFile, syncParentDirectory } from './disk-file.ts';
+import { copyFile, constants as fsConstants, readFile } from 'node:fs/promises';
+import { type DiskFile, diskError, type OpenDiskFile, openDiskFile } from './disk-file.ts';
 import { FieldlineError, messageOf } from './errors.ts';
-import { frameRecord, journalHeader, scanJournal } from './journal-format.ts';
+import { frameRecord, scanJournal } from './journal-format.ts';
+import { JournalReplacement, removeReplacements } from './journal-replacement.ts';
 
 export interface Journal {
   /** Adds a record; resolves when it is on disk. Records keep the order of the calls. The bytes are copied. */
   append(record: Uint8Array): Promise<void>;
   /** Replaces all records by these; appends made meanwhile come after them. The records are taken at the call. */
   rewrite(records: Iterable<Uint8Array>): Promise<void>;
+  /**
+   * The same for content that is too much for one go: the records are taken as they come, and appends go on meanwhile. Whatever
+   * was not on disk at the call, and all that was appended since, comes after them: it must do no harm to a record that tells
+   * of it already. Rejects where rewrite() or close() came before its end, with the old content in place. One at a time.
+   */
+  replace(records: AsyncIterable<Uint8Array>): Promise<void>;
   /** Bytes in the file, to decide when to rewrite. */
   readonly byteLength: number;
   /** Waits for what is under way and closes the file. */
@@ -44,15 +51,16 @@ export interface JournalOptions {
  */
 export async function openJournal(path: string, options: JournalOptions = {}): Promise<JournalOpening> {
   const openFile = options.openFile ?? openDiskFile;
-  await rm(temporaryPath(path), { force: true });
+  await removeReplacements(path);
   const bytes = await readIfThere(path);
   const scan = bytes === null ? { records: [], intactEnd: 0, damage: [] } : scanJournal(bytes, path);
   if (scan.damage.length > 0) scan.damage.push(`${path}: the file as it was found is kept as ${await keepAside(path)}`);
   let file: DiskFile;
   let byteLength = scan.intactEnd;
   if (bytes === null || scan.damage.length > 0) {
-    ({ file, byteLength } = await writeReplacement(path, scan.records.map(frameRecord), openFile));
-    await putInPlace(path);
+    const replacement = await writeReplacement(path, scan.records.map(frameRecord), openFile);
+    ({ file, byteLength } = replacement);
+    await replacement.putInPlace();
   } else {
     file = await openFile(path, 'existing');
     if (bytes.length > byteLength) {
@@ -83,7 +91,9 @@ export async function readJournal(path: string): Promise<JournalReading> {
 interface Waiting {
   /** Frames to be added, or the frames of a new file. */
   readonly frames: Uint8Array[];
-  readonly kind: 'append' | 'rewrite';
+  readonly kind: 'append' | 'rewrite' | 'exchange';
+  /** For 'exchange': what takes the journal's place, and up to where it has the journal's bytes already. */
+  readonly replacement?: { readonly by: JournalReplacement; readonly copiedTo: number };
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -99,6 +109,9 @@ class FileJournal implements Journal {
   /** Why nothing is taken any more: closed, or a flush has failed. */
   #refusal: FieldlineError | null = null;
   #closing: Promise<void> | null = null;
+  #replacing: Promise<void> | null = null;
+  /** Counts the files that this journal has been: places in one mean nothing in the next. */
+  #generation = 0;
 
   constructor(path: string, file: DiskFile, byteLength: number, options: JournalOptions & { openFile: OpenDiskFile }) {
     this.#path = path;
@@ -128,6 +141,47 @@ class FileJournal implements Journal {
     return this.#enqueue('rewrite', Array.from(records, frameRecord));
   }
 
+  async replace(records: AsyncIterable<Uint8Array>): Promise<void> {
+    if (this.#replacing !== null) throw new FieldlineError('CONFLICT', `${this.#path} is being replaced already`);
+    if (this.#closing !== null) throw this.#refusal!;
+    const replacing = this.#replace(records);
+    const settled = replacing
+      .catch(() => {})
+      .finally(() => {
+        this.#replacing = null;
+      });
+    this.#replacing = settled;
+    await replacing;
+  }
+
+  async #replace(records: AsyncIterable<Uint8Array>): Promise<void> {
+    const generation = this.#generation;
+    const from = this.#byteLength;
+    const by = await JournalReplacement.start(this.#path, 'replacement', this.#options.openFile);
+    try {
+      for await (const record of records) {
+        this.#checkStill(generation);
+        await by.add([frameRecord(record)]);
+      }
+      // What was appended meanwhile, all but the last of it while appends still go on.
+      this.#checkStill(generation);
+      const copiedTo = this.#byteLength;
+      await by.copyFromJournal(from, copiedTo);
+      await by.flush();
+      this.#checkStill(generation);
+      await this.#enqueue('exchange', [], { by, copiedTo });
+    } catch (error) {
+      if (this.#file !== by.file) await by.discard();
+      throw error;
+    }
+  }
+
+  #checkStill(generation: number): void {
+    if (this.#closing !== null) throw this.#refusal!;
+    if (this.#generation !== generation)
+      throw new FieldlineError('CONFLICT', `${this.#path} was rewritten while it was being replaced`);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -136,14 +190,15 @@ class FileJournal implements Journal {
   async #close(): Promise<void> {
     this.#refusal = new FieldlineError('STOPPED', `${this.#path} has been closed`);
     await this.#working;
+    await this.#replacing;
     await this.#file.close();
   }
 
-  #enqueue(kind: Waiting['kind'], frames: Uint8Array[]): Promise<void> {
-    const mends = kind === 'rewrite' && this.#refusal?.code === 'UNAVAILABLE' && this.#closing === null;
+  #enqueue(kind: Waiting['kind'], frames: Uint8Array[], replacement?: Waiting['replacement']): Promise<void> {
+    const mends = kind !== 'append' && this.#refusal?.code === 'UNAVAILABLE' && this.#closing === null;
     if (this.#refusal !== null && !mends) return Promise.reject(this.#refusal);
     const promise = new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ kind, frames, resolve, reject });
+      this.#waiting.push({ kind, frames, resolve, reject, ...(replacement && { replacement }) });
     });
     this.#waitingBytes += byteLengthOf(frames);
     this.#working ??= this.#work();
@@ -157,7 +212,9 @@ class FileJournal implements Journal {
       const group = this.#takeGroup();
       const frames = group.flatMap((one) => one.frames);
       try {
-        if (group[0]!.kind === 'rewrite') await this.#rewriteNow(frames);
+        const { kind, replacement } = group[0]!;
+        if (kind === 'rewrite') await this.#rewriteNow(frames);
+        else if (kind === 'exchange') await this.#exchangeNow(replacement!);
         else await this.#appendNow(frames);
         for (const one of group) one.resolve();
       } catch (error) {
@@ -168,11 +225,11 @@ class FileJournal implements Journal {
     this.#working = null;
   }
 
-  /** The calls that share the next flush: one rewrite alone, or all appends up to the next rewrite. */
+  /** The calls that share the next flush: one new file alone, or all appends up to the next new file. */
   #takeGroup(): Waiting[] {
-    if (this.#waiting[0]!.kind === 'rewrite') return this.#waiting.splice(0, 1);
-    const rewriteAt = this.#waiting.findIndex((one) => one.kind === 'rewrite');
-    return this.#waiting.splice(0, rewriteAt === -1 ? this.#waiting.length : rewriteAt);
+    if (this.#waiting[0]!.kind !== 'append') return this.#waiting.splice(0, 1);
+    const newFileAt = this.#waiting.findIndex((one) => one.kind !== 'append');
+    return this.#waiting.splice(0, newFileAt === -1 ? this.#waiting.length : newFileAt);
   }
 
   async #appendNow(frames: Uint8Array[]): Promise<void> {
@@ -192,13 +249,24 @@ class FileJournal implements Journal {
   }
 
   async #rewriteNow(frames: Uint8Array[]): Promise<void> {
-    const { file, byteLength } = await writeReplacement(this.#path, frames, this.#options.openFile);
+    await this.#takeOver(await writeReplacement(this.#path, frames, this.#options.openFile));
+  }
+
+  /** Nothing is appended while this runs: the replacement gets what it has not got yet, and is the journal. */
+  async #exchangeNow({ by, copiedTo }: NonNullable<Waiting['replacement']>): Promise<void> {
+    await by.copyFromJournal(copiedTo, this.#byteLength);
+    await by.flush();
+    await this.#takeOver(by);
+  }
+
+  async #takeOver(replacement: JournalReplacement): Promise<void> {
     const before = this.#file;
-    this.#file = file;
-    this.#byteLength = byteLength;
+    this.#file = replacement.file;
+    this.#byteLength = replacement.byteLength;
+    this.#generation += 1;
     await before.close();
     try {
-      await putInPlace(this.#path);
+      await replacement.putInPlace();
     } catch (error) {
       throw this.#fail(error);
     }
@@ -232,32 +300,16 @@ async function writeReplacement(
   path: string,
   frames: Uint8Array[],
   openFile: OpenDiskFile,
-): Promise<{ file: DiskFile; byteLength: number }> {
-  const buffers = [journalHeader(), ...frames];
-  const file = await openFile(temporaryPath(path), 'new');
+): Promise<JournalReplacement> {
+  const replacement = await JournalReplacement.start(path, 'rewrite', openFile);
   try {
-    await file.write(buffers, 0);
-    await file.sync();
-    return { file, byteLength: byteLengthOf(buffers) };
+    await replacement.add(frames);
+    await replacement.flush();
+    return replacement;
   } catch (error) {
-    await file.close();
-    await rm(temporaryPath(path), { force: true });
+    await replacement.discard();
     throw error;
   }
-}
-
-/** Gives the replacement the journal's name, so that either the old file or the new one is there after a power cut. */
-async function putInPlace(path: string): Promise<void> {
-  try {
-    await rename(temporaryPath(path), path);
-    await syncParentDirectory(path);
-  } catch (error) {
-    throw diskError('replacing', path, error);
-  }
-}
-
-function temporaryPath(path: string): string {
-  return `${path}.rewrite`;
 }
 
 async function readIfThere(path: string): Promise<Buffer | null> {

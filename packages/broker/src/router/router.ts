@@ -25,6 +25,17 @@ class Room {
 
 export type DropReason = 'slow-reader' | 'queue-full' | 'expired' | 'packet-too-large' | 'retained-full' | 'log-failed';
 
+/** A message on its way, and where it was queued. */
+class Outgoing {
+  readonly message: Message;
+  readonly stored: StoredDelivery[] = [];
+  readonly queuedFor: Session[] = [];
+
+  constructor(message: Message) {
+    this.message = message;
+  }
+}
+
 export interface RouterOptions {
   readonly store: SessionStore;
   readonly clock: Clock;
@@ -84,7 +95,7 @@ export class Router {
     const room = this.#room(organizationId);
     const isRetained = !message.retain || this.#retain(organizationId, room, message);
     const targets = new Map<Session, { qos: QoS; retain: boolean; identifiers: number[] }>();
-    const stored: StoredDelivery[] = [];
+    const going = new Outgoing(message);
     let subscriberCount = 0;
     const found = (session: Session, subscription: Subscription): void => {
       if (subscription.noLocal && session === publisher) return; // [MQTT-3.8.3-3]
@@ -100,12 +111,12 @@ export class Router {
       }
     };
     room.subscriptions.match(message.topic, found, (share) => {
-      if (this.#toShare(share, message, stored)) subscriberCount += 1;
+      if (this.#toShare(share, going)) subscriberCount += 1;
     });
     for (const [session, target] of targets) {
-      this.#deliver(session, message, target.qos, target.retain, target.identifiers, stored);
+      this.#deliver(session, target.qos, target.retain, target.identifiers, going);
     }
-    if (stored.length > 0) this.#options.store.note({ kind: 'queued', message, deliveries: stored });
+    this.#finish(going);
     return { subscriberCount: subscriberCount + targets.size, isRetained };
   }
 
@@ -144,9 +155,9 @@ export class Router {
         const message = next.value;
         if (message.expiresAtMs <= this.#options.clock.nowMs()) continue;
         const identifiers = subscription.identifier === 0 ? [] : [subscription.identifier];
-        const stored: StoredDelivery[] = [];
-        this.#deliver(session, message, subscription.qos, true, identifiers, stored);
-        if (stored.length > 0) this.#options.store.note({ kind: 'queued', message, deliveries: stored });
+        const going = new Outgoing(message);
+        this.#deliver(session, subscription.qos, true, identifiers, going);
+        this.#finish(going);
         return true;
       }
       session.owedRetained.delete(filter);
@@ -157,23 +168,32 @@ export class Router {
 
   /**
    * The connection of a member of shared subscriptions is gone: what it was not sent yet, and what of QoS 1 it has not
-   * answered, goes to other members that are connected (4.8.2); `always`: the session has ended, so to any other member. A
-   * QoS 2 message that was sent stays where it is [MQTT-4.8.2-4], [MQTT-4.8.2-5].
+   * answered, goes to other members that are connected and have room (4.8.2), the rest waits until one has; `always`: the
+   * session has ended, so to any other member. A QoS 2 message that was sent stays where it is [MQTT-4.8.2-4], [MQTT-4.8.2-5].
    */
   handOver(session: Session, always: boolean): void {
-    if (session.outbound.isIdle) return;
-    const isFit = ({ shared }: Delivery): boolean =>
-      shared !== undefined && (always ? shared.share.size > 0 : shared.share.some(MEMBERS.hasRoom));
-    for (const { message, id, shared } of session.outbound.takeShared(isFit)) {
-      shared!.lane.release();
+    const { shares } = session.outbound;
+    if (shares === null || !(always || someHasRoom(shares))) return;
+    session.outbound.offerShared(({ message, id, shared }) => {
+      const { share, lane } = shared!;
+      if (always ? share.size === 0 : !share.some(MEMBERS.hasRoom)) return false;
+      lane.release();
+      // First where it goes, then that it has gone: a crash between them doubles it rather than losing it.
+      const going = new Outgoing(message);
+      this.#toShare(share, going);
+      this.#finish(going);
       if (id > 0) this.#options.store.note({ kind: 'delivered', key: session.key, id });
-      const stored: StoredDelivery[] = [];
-      this.#toShare(shared!.share, message, stored);
-      if (stored.length > 0) this.#options.store.note({ kind: 'queued', message, deliveries: stored });
-    }
+      return true;
+    });
     if (!always) return;
-    for (const { delivery } of session.outbound.unfinished()) delivery.shared?.lane.release();
+    for (const { shared } of session.outbound.unfinished()) shared?.lane.release();
   }
+
+  /** The shared subscription that a message came through before a restart; undefined where it is not there any more. */
+  readonly sharedOf = (member: Session, filter: string, topic: string): SharedDelivery | undefined => {
+    const share = this.#room(member.identity.organizationId).subscriptions.share(filter);
+    return share === null ? undefined : { filter, share, lane: share.laneOf(member, topic) };
+  };
 
   /** Takes all subscriptions of a session that ends away. */
   forget(session: Session): void {
@@ -228,25 +248,30 @@ export class Router {
   }
 
   /** False where the share has no member. */
-  #toShare(share: Share<Session>, message: Message, stored: StoredDelivery[]): boolean {
+  #toShare(share: Share<Session>, going: Outgoing): boolean {
+    const { message } = going;
     const choice = share.choose(message.topic, MEMBERS);
     if (choice === null) return false;
     const { member, subscription, lane } = choice;
     const retain = subscription.retainAsPublished && message.retain;
     const identifiers = subscription.identifier === 0 ? [] : [subscription.identifier];
-    this.#deliver(member, message, subscription.qos, retain, identifiers, stored, { share, lane });
+    this.#deliver(member, subscription.qos, retain, identifiers, going, {
+      filter: subscription.filter,
+      share,
+      lane,
+    });
     return true;
   }
 
   #deliver(
     session: Session,
-    message: Message,
     qosMax: QoS,
     retain: boolean,
     subscriptionIdentifiers: readonly number[],
-    stored: StoredDelivery[],
+    going: Outgoing,
     shared?: SharedDelivery,
   ): void {
+    const { message } = going;
     const qos = Math.min(message.qos, qosMax) as QoS;
     const { link } = session;
     if (qos === 0) {
@@ -266,14 +291,20 @@ export class Router {
     };
     shared?.lane.hold();
     const dropped = session.outbound.offer(delivery);
-    if (isStored && !dropped.includes(delivery)) stored.push(storedDelivery(session.key, delivery));
+    if (isStored && !dropped.includes(delivery)) going.stored.push(storedDelivery(session.key, delivery));
     for (const old of dropped) {
       old.shared?.lane.release();
       if (old !== delivery && old.id > 0) this.#options.store.note({ kind: 'delivered', key: session.key, id: old.id });
     }
     if (dropped.length > 0) this.#options.dropped('queue-full', dropped.length);
-    this.#options.queued?.(session);
+    going.queuedFor.push(session);
     link?.wake();
+  }
+
+  /** A message is where it goes: that is noted, and then others may have to give way to it (which is noted behind it). */
+  #finish({ message, stored, queuedFor }: Outgoing): void {
+    if (stored.length > 0) this.#options.store.note({ kind: 'queued', message, deliveries: stored });
+    if (this.#options.queued !== undefined) for (const session of queuedFor) this.#options.queued(session);
   }
 
   #room(organizationId: string): Room {
@@ -289,6 +320,11 @@ export class Router {
 function* oneAfterTheOther(first: Iterable<Message>, second: Iterable<Message>): Generator<Message> {
   yield* first;
   yield* second;
+}
+
+function someHasRoom(shares: ReadonlySet<Share<Session>>): boolean {
+  for (const share of shares) if (share.some(MEMBERS.hasRoom)) return true;
+  return false;
 }
 
 /** For shared subscriptions: nobody's queue runs over because messages of a topic are kept together. */

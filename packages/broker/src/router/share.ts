@@ -90,19 +90,23 @@ export class Share<S> {
   /** Who gets a message on this topic; null where there is no member. */
   choose(topic: string, check: MemberCheck<S>): Choice<S> | null {
     const lane = this.#lanes.get(topic);
-    if (lane !== undefined && this.#members.has(lane.member) && check.hasRoom(lane.member)) {
-      return { member: lane.member, subscription: this.#members.get(lane.member)!, lane };
-    }
+    const kept = lane !== undefined && this.#members.has(lane.member) ? lane.member : null;
     const member =
-      this.#next((candidate) => check.isReady(candidate) && check.hasRoom(candidate)) ??
-      this.#next((candidate) => check.hasRoom(candidate)) ??
-      this.#next(() => true);
+      kept !== null && check.hasRoom(kept)
+        ? kept
+        : (this.#next((candidate) => check.isReady(candidate) && check.hasRoom(candidate)) ??
+          this.#next((candidate) => check.hasRoom(candidate)) ??
+          // Nobody has room: then it waits where the topic's messages before it wait.
+          kept ??
+          this.#next(() => true));
     if (member === null) return null;
-    return {
-      member,
-      subscription: this.#members.get(member)!,
-      lane: new TopicLane(member, topic, this.#lanes),
-    };
+    return { member, subscription: this.#members.get(member)!, lane: this.laneOf(member, topic) };
+  }
+
+  /** The lane of a topic's messages that this member has already; to be held for each. */
+  laneOf(member: S, topic: string): Lane {
+    const lane = this.#lanes.get(topic);
+    return lane?.member === member ? lane : new TopicLane(member, topic, this.#lanes);
   }
 
   #next(isFit: (member: S) => boolean): S | null {

@@ -83,6 +83,14 @@ export class SubscriptionTrie<S> {
       for (const share of node.shares.values()) foundShare(share);
     });
   }
+
+  /** The shared subscription behind this text ($share/…); null where it has no member. */
+  share(text: string): Share<S> | null {
+    const { share, filter } = parseFilter(text);
+    let node: Node<S> | undefined = this.#root;
+    for (const level of filter.split('/')) node = node?.children.get(level);
+    return (share !== null && node?.shares.get(share)) || null;
+  }
 }
 
 function walk<S>(

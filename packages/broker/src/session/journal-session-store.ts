@@ -1,9 +1,10 @@
 /**
  * The session store on a kit journal. Operations gather while a flush is under way and go to disk together. When the
- * file has grown far beyond what is alive, it is replaced by a snapshot.
+ * file has grown far beyond what is alive, it is replaced by a snapshot, in slices: nobody waits for it. The snapshot is
+ * therefore the state of no single moment; the operations noted since it was begun stand behind it in the file, and what they
+ * say of a thing is said as a whole, so they make right whatever it has of them already.
  *
- *   journal record: format version (1) | operation, operation, …
- *   operation: JSON length (4) | JSON | per byte array that the JSON refers to: length (4) | bytes
+ *   journal record: format version (1) | operation, operation, …        (operation-codec.ts)
  */
 import { dirname } from 'node:path';
 import {
@@ -13,31 +14,41 @@ import {
   type JournalOpening,
   type Logger,
   makeDirectorySync,
+  messageOf,
   type OpenDiskFile,
   openJournal,
 } from '@fieldline/kit';
+import { decodeOperation, encodeOperation } from './operation-codec.ts';
 import type { SessionStore, StoredOperation } from './session-store.ts';
 
 const FORMAT_VERSION = 1;
-const RECORD_BYTES_MAX = 4 * 1024 * 1024;
-/** The journal is not rewritten below this size; above, when it is four times what the last snapshot was. */
-const REWRITE_BYTES_MIN = 8 * 1024 * 1024;
+/** A record of several operations is no longer than this; one operation may be. */
+const RECORD_BYTES = 1024 * 1024;
+/** The journal is not replaced below this size; above, when it is twice what the last snapshot was. */
+const REPLACE_BYTES_MIN = 8 * 1024 * 1024;
+/** So long the snapshot is worked on before sockets have their turn. */
+const SLICE_MS = 4;
+/** Operations between two looks at the clock. */
+const OPERATIONS_PER_LOOK = 32;
+/** The budgets of the broker bound what is noted; a journal with a limit of its own would refuse it for ever. */
+const UNBOUNDED = { recordBytesMax: 2 ** 31, waitingBytesMax: Number.POSITIVE_INFINITY };
 
 export class JournalSessionStore implements SessionStore {
   readonly #path: string;
   readonly #openFile: OpenDiskFile | undefined;
   readonly #logger: Logger;
   #journal: Journal | null = null;
-  #snapshot: () => Iterable<StoredOperation> = () => [];
-  #rewriteAtBytes = REWRITE_BYTES_MIN;
+  #snapshot: () => Iterable<StoredOperation | null> = () => [];
+  #replaceAtBytes = REPLACE_BYTES_MIN;
   #noted: Buffer[] = [];
-  #notedBytes = 0;
   /** Operations noted since the opening, and how many of them are durable. */
   #notedCount = 0;
   #durableCount = 0;
   #flushing: Promise<void> | null = null;
+  #replacing: Promise<void> | null = null;
   #isScheduled = false;
-  #mustRewrite = false;
+  /** A flush has failed: only a whole new file makes things durable again. */
+  #mustReplace = false;
 
   /** @param openFile tests make the disk fail here */
   constructor(path: string, logger: Logger, openFile?: OpenDiskFile) {
@@ -50,13 +61,13 @@ export class JournalSessionStore implements SessionStore {
     return this.#durableCount < this.#notedCount;
   }
 
-  async open(snapshot: () => Iterable<StoredOperation>): Promise<readonly StoredOperation[]> {
+  async open(snapshot: () => Iterable<StoredOperation | null>): Promise<readonly StoredOperation[]> {
     this.#snapshot = snapshot;
     makeDirectorySync(dirname(this.#path));
-    const opening: JournalOpening = await openJournal(
-      this.#path,
-      this.#openFile === undefined ? {} : { openFile: this.#openFile },
-    );
+    const opening: JournalOpening = await openJournal(this.#path, {
+      ...UNBOUNDED,
+      ...(this.#openFile !== undefined && { openFile: this.#openFile }),
+    });
     for (const damage of opening.damage)
       this.#logger.error({ damage }, 'the session journal was damaged; sessions may be lost');
     this.#journal = opening.journal;
@@ -64,9 +75,7 @@ export class JournalSessionStore implements SessionStore {
   }
 
   note(operation: StoredOperation): void {
-    const bytes = encodeOperation(operation);
-    this.#noted.push(bytes);
-    this.#notedBytes += bytes.length;
+    this.#noted.push(encodeOperation(operation));
     this.#notedCount += 1;
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -92,77 +101,108 @@ export class JournalSessionStore implements SessionStore {
 
   async close(): Promise<void> {
     await this.durable();
-    await this.#journal?.close();
+    const journal = this.#journal;
     this.#journal = null;
+    // A snapshot that is not finished is given up: the file is whole without it.
+    await journal?.close();
+    await this.#replacing;
   }
 
   async #flush(): Promise<void> {
     const journal = this.#journal;
     if (journal === null) throw new FieldlineError('STOPPED', 'the session journal is closed');
     const noted = this.#noted;
-    const bytes = this.#notedBytes;
     const count = this.#notedCount;
     this.#noted = [];
-    this.#notedBytes = 0;
     try {
-      if (this.#mustRewrite || journal.byteLength > this.#rewriteAtBytes) await this.#rewrite(journal);
+      if (this.#mustReplace) await this.#replaceNow(journal);
       else await Promise.all(recordsOf(noted).map((record) => journal.append(record)));
       this.#durableCount = count;
     } catch (error) {
       // After a failed flush the journal takes appends no more, but a whole new file.
-      if (isFieldlineError(error, 'UNAVAILABLE')) this.#mustRewrite = true;
+      if (isFieldlineError(error, 'UNAVAILABLE')) this.#mustReplace = true;
       this.#noted = [...noted, ...this.#noted];
-      this.#notedBytes += bytes;
       throw error;
     }
+    if (journal.byteLength > this.#replaceAtBytes) this.#replaceBeside(journal);
   }
 
-  /** The snapshot is the state of now, and so contains what has been noted. */
-  async #rewrite(journal: Journal): Promise<void> {
-    const operations: Buffer[] = [];
-    for (const operation of this.#snapshot()) operations.push(encodeOperation(operation));
-    await journal.rewrite(recordsOf(operations));
-    this.#mustRewrite = false;
-    this.#rewriteAtBytes = Math.max(REWRITE_BYTES_MIN, journal.byteLength * 4);
+  /** The snapshot is begun now, and so contains what has been noted. */
+  async #replaceNow(journal: Journal): Promise<void> {
+    await this.#replacing;
+    await journal.replace(this.#snapshotRecords());
+    this.#mustReplace = false;
+    this.#replaced(journal);
+  }
+
+  /** Flushes go on meanwhile. Where it cannot be done the journal stays as it is, and grows on for a while. */
+  #replaceBeside(journal: Journal): void {
+    this.#replacing ??= journal
+      .replace(this.#snapshotRecords())
+      .then(
+        () => this.#replaced(journal),
+        (error: unknown) => {
+          if (this.#journal === null) return;
+          this.#replaceAtBytes = journal.byteLength + REPLACE_BYTES_MIN;
+          this.#logger.warn({ error: messageOf(error) }, 'the session journal could not be made smaller; tried later');
+        },
+      )
+      .finally(() => {
+        this.#replacing = null;
+      });
+  }
+
+  #replaced(journal: Journal): void {
+    this.#replaceAtBytes = Math.max(REPLACE_BYTES_MIN, journal.byteLength * 2);
+  }
+
+  async *#snapshotRecords(): AsyncGenerator<Uint8Array> {
+    const gathered = new RecordParts();
+    let sliceEndsMs = performance.now() + SLICE_MS;
+    let count = 0;
+    for (const operation of this.#snapshot()) {
+      if (operation !== null) {
+        const record = gathered.add(encodeOperation(operation));
+        if (record !== null) yield record;
+      }
+      count += 1;
+      if (count % OPERATIONS_PER_LOOK === 0 && performance.now() >= sliceEndsMs) {
+        await new Promise((resolve) => setImmediate(resolve));
+        sliceEndsMs = performance.now() + SLICE_MS;
+      }
+    }
+    const last = gathered.take();
+    if (last !== null) yield last;
+  }
+}
+
+/** Operations of one record. */
+class RecordParts {
+  #parts: Buffer[] = [];
+  #byteLength = 0;
+
+  /** Adds an operation; gives the record before it where that is full. */
+  add(operation: Buffer): Buffer | null {
+    const full = this.#byteLength > 0 && this.#byteLength + operation.length > RECORD_BYTES ? this.take() : null;
+    this.#parts.push(operation);
+    this.#byteLength += operation.length;
+    return full;
+  }
+
+  /** The record of what was added; null where there is nothing. */
+  take(): Buffer | null {
+    if (this.#parts.length === 0) return null;
+    const record = Buffer.concat([Buffer.from([FORMAT_VERSION]), ...this.#parts]);
+    this.#parts = [];
+    this.#byteLength = 0;
+    return record;
   }
 }
 
 function recordsOf(operations: readonly Buffer[]): Buffer[] {
-  const records: Buffer[] = [];
-  let parts: Buffer[] = [];
-  let length = 0;
-  const close = (): void => {
-    if (parts.length > 0) records.push(Buffer.concat([Buffer.from([FORMAT_VERSION]), ...parts]));
-    parts = [];
-    length = 0;
-  };
-  for (const operation of operations) {
-    if (length + operation.length > RECORD_BYTES_MAX) close();
-    parts.push(operation);
-    length += operation.length;
-  }
-  close();
-  return records;
-}
-
-/** Byte arrays become { "$bytes": index }, Infinity becomes { "$infinity": true }: JSON has neither. */
-function encodeOperation(operation: StoredOperation): Buffer {
-  const attachments: Uint8Array[] = [];
-  const json = Buffer.from(
-    JSON.stringify(operation, (_, value: unknown) => {
-      if (value instanceof Uint8Array) return { $bytes: attachments.push(value) - 1 };
-      return value === Number.POSITIVE_INFINITY ? { $infinity: true } : value;
-    }),
-  );
-  const parts: Uint8Array[] = [lengthBytes(json.length), json, lengthBytes(attachments.length)];
-  for (const bytes of attachments) parts.push(lengthBytes(bytes.length), bytes);
-  return Buffer.concat(parts);
-}
-
-function lengthBytes(length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4);
-  bytes.writeUInt32BE(length);
-  return bytes;
+  const gathered = new RecordParts();
+  const records: (Buffer | null)[] = operations.map((operation) => gathered.add(operation));
+  return [...records, gathered.take()].filter((record) => record !== null);
 }
 
 function decodeRecord(record: Uint8Array, path: string): StoredOperation[] {
@@ -174,24 +214,10 @@ function decodeRecord(record: Uint8Array, path: string): StoredOperation[] {
     );
   }
   const operations: StoredOperation[] = [];
-  let position = 1;
-  const take = (): Buffer => {
-    const start = position + 4;
-    position = start + bytes.readUInt32BE(position);
-    return bytes.subarray(start, position);
-  };
-  while (position < bytes.length) {
-    const json = take().toString();
-    const count = bytes.readUInt32BE(position);
-    position += 4;
-    const attachments = Array.from({ length: count }, () => new Uint8Array(take()));
-    operations.push(
-      JSON.parse(json, (_, value: unknown) => {
-        if (typeof value !== 'object' || value === null) return value;
-        if ('$bytes' in value) return attachments[value.$bytes as number];
-        return '$infinity' in value ? Number.POSITIVE_INFINITY : value;
-      }) as StoredOperation,
-    );
+  for (let position = 1; position < bytes.length; ) {
+    const { operation, end } = decodeOperation(bytes, position);
+    operations.push(operation);
+    position = end;
   }
   return operations;
 }

@@ -135,9 +135,9 @@ test('whatever happens, the budget counts what is held: queued and in flight', (
         else if (one.kind === 'pubrec') outbound.pubrec(one.id);
         else if (one.kind === 'pubcomp') outbound.pubcomp(one.id);
         else if (one.kind === 'expire') outbound.takeExpired(100);
-        else if (one.kind === 'share') outbound.takeShared(({ id }) => id % 2 === 0);
+        else if (one.kind === 'share') outbound.offerShared(({ id }) => id % 2 === 0);
         else outbound.reconnect();
-        const held = [...outbound.unfinished()].map((entry) => messageBytes(entry.delivery.message));
+        const held = outbound.unfinished().map(({ message }) => messageBytes(message));
         expect(total.queue + total.inFlight).toBe(held.reduce((sum, bytes) => sum + bytes, 0));
       }
       outbound.clear();

@@ -5,6 +5,8 @@
  */
 import type { Usage } from '../budgets.ts';
 import { type Delivery, messageBytes } from '../message.ts';
+import type { Share } from '../router/share.ts';
+import type { Session } from './session.ts';
 
 interface InFlight {
   readonly delivery: Delivery;
@@ -30,6 +32,10 @@ export class Outbound {
   #resend: number[] = [];
   #onWire = 0;
   #lastPacketId = 0;
+  /** The shared subscriptions that something in it came through, maybe some more; null = none. */
+  #shares: Set<Share<Session>> | null = null;
+  /** No message in the queue expires before this (ms); may be too early. */
+  #nextExpiryMs = Number.POSITIVE_INFINITY;
 
   constructor(queueBytesMax: number) {
     this.#queueBytesMax = queueBytesMax;
@@ -57,6 +63,10 @@ export class Outbound {
     return this.#inFlight.size;
   }
 
+  get shares(): ReadonlySet<Share<Session>> | null {
+    return this.#shares;
+  }
+
   get isIdle(): boolean {
     return this.queuedCount === 0 && this.#inFlight.size === 0;
   }
@@ -75,6 +85,8 @@ export class Outbound {
     const bytes = messageBytes(delivery.message);
     if (bytes > this.#queueBytesMax) return [delivery];
     this.#queue.push(delivery);
+    this.#noteShare(delivery);
+    this.#nextExpiryMs = Math.min(this.#nextExpiryMs, delivery.message.expiresAtMs);
     this.#queueBytes += bytes;
     this.#usage?.add('queue', bytes);
     return this.#queueBytes <= this.#queueBytesMax ? NONE : this.trimTo(this.#queueBytesMax);
@@ -151,19 +163,33 @@ export class Outbound {
     return this.#finish(packetId, entry);
   }
 
-  /** Takes away those that fit and may still go to somebody else: what was never sent, and QoS 1 without an answer; in order. */
-  takeShared(isFit: (delivery: Delivery) => boolean): Delivery[] {
-    const taken: Delivery[] = [];
+  /**
+   * Hands those that came through a share and may still go to somebody else to `handOver`, in order: QoS 1 without an answer, and
+   * what was never sent. It says whether it takes it; where not, the delivery stays.
+   */
+  offerShared(handOver: (delivery: Delivery) => boolean): void {
+    this.#shares = null;
+    const takes = (delivery: Delivery): boolean => {
+      if (delivery.shared === undefined) return false;
+      const isTaken = handOver(delivery);
+      if (!isTaken) this.#noteShare(delivery);
+      return isTaken;
+    };
     for (const [packetId, entry] of this.#inFlight) {
-      if (entry.delivery.qos === 1 && isFit(entry.delivery)) taken.push(this.#finish(packetId, entry));
+      if (entry.delivery.qos === 1 && takes(entry.delivery)) this.#finish(packetId, entry);
     }
-    taken.push(...this.#takeQueued(isFit));
-    return taken;
+    this.#takeQueued(takes);
   }
 
   /** Takes what has expired out of the queue [MQTT-3.3.2-5]. */
-  takeExpired(nowMs: number): Delivery[] {
-    return this.#takeQueued(({ message }) => message.expiresAtMs <= nowMs);
+  takeExpired(nowMs: number): readonly Delivery[] {
+    if (this.#nextExpiryMs > nowMs) return NONE;
+    this.#nextExpiryMs = Number.POSITIVE_INFINITY;
+    return this.#takeQueued(({ message }) => {
+      if (message.expiresAtMs <= nowMs) return true;
+      this.#nextExpiryMs = Math.min(this.#nextExpiryMs, message.expiresAtMs);
+      return false;
+    });
   }
 
   /** Lets go of everything: the session has ended. */
@@ -172,25 +198,36 @@ export class Outbound {
     this.#queue = [];
     this.#head = 0;
     this.#queueBytes = 0;
+    this.#shares = null;
     this.#inFlight.clear();
     this.#inFlightBytes = 0;
     this.#resend = [];
     this.#onWire = 0;
   }
 
-  /** Everything unfinished, for a snapshot: what is in flight first, then the queue. */
-  *unfinished(): Generator<{ delivery: Delivery; packetId: number; stage: 'queued' | 'publish' | 'pubrel' }> {
-    for (const [packetId, { delivery, stage }] of this.#inFlight) yield { delivery, packetId, stage };
-    for (let index = this.#head; index < this.#queue.length; index++) {
-      yield { delivery: this.#queue[index]!, packetId: 0, stage: 'queued' };
-    }
+  /** Everything unfinished, as it is at this moment, for a snapshot: what is in flight first, then the queue. */
+  unfinished(): Delivery[] {
+    const sent = Array.from(this.#inFlight.values(), ({ delivery }) => delivery);
+    return sent.concat(this.#queue.slice(this.#head));
+  }
+
+  /** What is in flight at this moment. */
+  sent(): { delivery: Delivery; packetId: number; stage: 'publish' | 'pubrel' }[] {
+    return Array.from(this.#inFlight, ([packetId, { delivery, stage }]) => ({ delivery, packetId, stage }));
   }
 
   /** Puts back what was in flight before a restart. */
   restore(delivery: Delivery, packetId: number, stage: 'publish' | 'pubrel'): void {
     this.#inFlight.set(packetId, { delivery, stage, onWire: false });
+    this.#noteShare(delivery);
     this.#countInFlight(messageBytes(delivery.message));
     this.#lastPacketId = packetId;
+  }
+
+  #noteShare({ shared }: Delivery): void {
+    if (shared === undefined) return;
+    this.#shares ??= new Set();
+    this.#shares.add(shared.share);
   }
 
   #finish(packetId: number, entry: InFlight): Delivery {

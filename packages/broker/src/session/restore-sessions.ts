@@ -1,14 +1,22 @@
 /** Builds sessions again from stored operations. What refers to something unknown is passed over: it has ended since. */
-import type { Delivery } from '../message.ts';
+import type { Delivery, SharedDelivery } from '../message.ts';
 import { Session } from './session.ts';
-import type { StoredOperation } from './session-store.ts';
+import type { StoredDelivery, StoredOperation } from './session-store.ts';
+
+/** A delivery whose share is known by its filter only, until all members are there. */
+interface RestoredDelivery extends Delivery {
+  readonly stored: StoredDelivery;
+}
 
 interface Restoring {
   readonly session: Session;
   endsAtMs: number | null;
-  readonly queued: Map<number, Delivery>;
-  readonly inFlight: Map<number, { delivery: Delivery; packetId: number; stage: 'publish' | 'pubrel' }>;
+  readonly queued: Map<number, RestoredDelivery>;
+  readonly inFlight: Map<number, { delivery: RestoredDelivery; packetId: number; stage: 'publish' | 'pubrel' }>;
 }
+
+/** The share behind a filter, for a message on this topic at this member; undefined where it is not there any more. */
+export type SharedOf = (member: Session, filter: string, topic: string) => SharedDelivery | undefined;
 
 export type SessionOperation = Exclude<StoredOperation, { kind: 'retained' | 'cleared' }>;
 
@@ -60,13 +68,18 @@ export class RestoringSessions {
     }
   }
 
-  *finish(): Generator<{ session: Session; endsAtMs: number | null }> {
+  *sessions(): Generator<Session> {
+    for (const { session } of this.#byKey.values()) yield session;
+  }
+
+  /** Gives each session its messages. `sharedOf` finds the shared subscription again that a message came through. */
+  *finish(sharedOf: SharedOf): Generator<{ session: Session; endsAtMs: number | null }> {
     for (const { session, endsAtMs, queued, inFlight } of this.#byKey.values()) {
       for (const { delivery, packetId, stage } of inFlight.values())
-        session.outbound.restore(delivery, packetId, stage);
+        session.outbound.restore(whole(session, delivery, sharedOf), packetId, stage);
       // A snapshot has them by message, not by session; ids count up in the order of the queue.
       for (const delivery of [...queued.values()].sort((one, other) => one.id - other.id))
-        session.outbound.offer(delivery);
+        session.outbound.offer(whole(session, delivery, sharedOf));
       yield { session, endsAtMs };
     }
   }
@@ -85,13 +98,21 @@ export class RestoringSessions {
   }
 
   #queued(operation: Extract<SessionOperation, { kind: 'queued' }>): void {
-    for (const { key, id, qos, retain, subscriptionIdentifiers } of operation.deliveries) {
+    for (const stored of operation.deliveries) {
+      const { key, id, qos, retain, subscriptionIdentifiers } = stored;
       const found = this.#byKey.get(key);
       if (found === undefined) continue;
       found.session.skipDeliveryIds(id);
-      found.queued.set(id, { message: operation.message, qos, retain, subscriptionIdentifiers, id });
+      found.queued.set(id, { message: operation.message, qos, retain, subscriptionIdentifiers, id, stored });
     }
   }
+}
+
+function whole(session: Session, restored: RestoredDelivery, sharedOf: SharedOf): Delivery {
+  const { message, qos, retain, subscriptionIdentifiers, id, stored } = restored;
+  const shared = stored.share === undefined ? undefined : sharedOf(session, stored.share, message.topic);
+  shared?.lane.hold();
+  return { message, qos, retain, subscriptionIdentifiers, id, ...(shared && { shared }) };
 }
 
 function sent(found: Restoring, id: number, packetId: number): void {

@@ -92,10 +92,13 @@ export class SessionRegistry {
     session.expiryIntervalS = expiryIntervalS;
   }
 
-  /** Publishes wills and ends sessions that are due. */
+  /** Publishes wills and ends sessions that are due; what waits for an absent member of a share goes to one that has room by now. */
   tick(): void {
     const nowMs = this.#options.clock.nowMs();
-    for (const session of this.#alone) this.#review(session, nowMs);
+    for (const session of this.#alone) {
+      this.#review(session, nowMs);
+      this.#options.router.handOver(session, false);
+    }
   }
 
   /** Takes expired messages out of the queues of those who are away; who is connected is asked when it is sent something. */
@@ -142,9 +145,11 @@ export class SessionRegistry {
       else restoring.apply(operation);
     }
     const nowMs = clock.nowMs();
-    for (const { session, endsAtMs } of restoring.finish()) {
+    for (const session of restoring.sessions()) {
       const subscriptions = [...session.subscriptions.values()];
       for (const subscription of subscriptions) router.subscribe(session, subscription);
+    }
+    for (const { session, endsAtMs } of restoring.finish(router.sharedOf)) {
       session.disconnected(nowMs, true);
       if (endsAtMs !== null) session.endsAtMs = endsAtMs;
       this.#sessions.set(session.key, session);
@@ -153,24 +158,28 @@ export class SessionRegistry {
     }
   }
 
-  /** The whole state as operations that bring it about; a message that waits for many sessions stands in it once. */
-  *snapshot(): Generator<StoredOperation> {
+  /**
+   * The whole state as operations that bring it about; a message that waits for many sessions stands in it once. The state may
+   * change between two steps (session-store.ts): what is taken from a session is taken at one moment.
+   */
+  *snapshot(): Generator<StoredOperation | null> {
     const persistent = [...this.#sessions.values()].filter(({ isPersistent }) => isPersistent);
     const byMessage = new Map<Message, StoredDelivery[]>();
     for (const session of persistent) {
       const { key } = session;
       yield operationOf(session, Number.isFinite(session.endsAtMs) ? session.endsAtMs : null);
       for (const subscription of session.subscriptions.values()) yield { kind: 'subscribed', key, subscription };
-      for (const { delivery } of session.outbound.unfinished()) {
+      for (const delivery of session.outbound.unfinished()) {
         const deliveries = byMessage.get(delivery.message);
         if (deliveries === undefined) byMessage.set(delivery.message, [storedDelivery(key, delivery)]);
         else deliveries.push(storedDelivery(key, delivery));
+        yield null;
       }
     }
     for (const [message, deliveries] of byMessage) yield { kind: 'queued', message, deliveries };
     for (const { key, outbound, receivedQos2 } of persistent) {
-      for (const { delivery, packetId, stage } of outbound.unfinished()) {
-        if (stage !== 'queued') yield { kind: 'sent', key, id: delivery.id, packetId };
+      for (const { delivery, packetId, stage } of outbound.sent()) {
+        yield { kind: 'sent', key, id: delivery.id, packetId };
         if (stage === 'pubrel') yield { kind: 'released', key, id: delivery.id };
       }
       const packetIds = [...receivedQos2].filter(([, state]) => state === 'recorded').map(([packetId]) => packetId);

@@ -37,11 +37,16 @@ export interface StoredDelivery {
   readonly qos: QoS;
   readonly retain: boolean;
   readonly subscriptionIdentifiers: readonly number[];
+  /** The filter, with $share/…, of the shared subscription that it came through. */
+  readonly share?: string;
 }
 
 export interface SessionStore {
-  /** Reads what is there, in order. `snapshot` gives the whole state whenever the store wants to start afresh. */
-  open(snapshot: () => Iterable<StoredOperation>): Promise<readonly StoredOperation[]>;
+  /**
+   * Reads what is there, in order. `snapshot` gives the whole state whenever the store wants to start afresh; it is walked
+   * through in slices while the state goes on changing and operations are noted. null = a step with nothing to show.
+   */
+  open(snapshot: () => Iterable<StoredOperation | null>): Promise<readonly StoredOperation[]>;
   /** Notes an operation; never waits. */
   note(operation: StoredOperation): void;
   /** True where something noted is not durable yet. */
@@ -67,6 +72,6 @@ export class MemorySessionStore implements SessionStore {
 }
 
 export function storedDelivery(key: string, delivery: Delivery): StoredDelivery {
-  const { id, qos, retain, subscriptionIdentifiers } = delivery;
-  return { key, id, qos, retain, subscriptionIdentifiers };
+  const { id, qos, retain, subscriptionIdentifiers, shared } = delivery;
+  return { key, id, qos, retain, subscriptionIdentifiers, ...(shared && { share: shared.filter }) };
 }
