@@ -47,6 +47,8 @@ export interface CrowdReport {
   readonly milliseconds: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** How late the crowd itself was in doing what was due: it is in its latencies, too. */
+  readonly ownDelayP99Ms: number;
   /** Connections that are closed by now. */
   readonly closed: number;
   readonly cpuSeconds: number;

@@ -3,6 +3,7 @@
  * counted by their fixed headers. MQTT 3.1.1, which every broker speaks. Started and led by crowd-lead.ts over its IPC channel.
  */
 import { type Socket, connect as tcpConnect } from 'node:net';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createSecureContext, type SecureContext, connect as tlsConnect } from 'node:tls';
 import type { CrowdClient, CrowdReport, CrowdTask } from './crowd-lead.ts';
 import { connectPacket, publishQos1 } from './crowd-packets.ts';
@@ -215,7 +216,10 @@ async function perform(task: CrowdTask): Promise<Partial<CrowdReport>> {
 
 process.on('message', async (task: CrowdTask) => {
   const cpu = process.cpuUsage();
+  const delays = monitorEventLoopDelay({ resolution: 5 });
+  delays.enable();
   const done = await perform(task);
+  delays.disable();
   const used = process.cpuUsage(cpu);
   const closed = crowd.clients.filter((client) => client.isClosed).length;
   process.send!({
@@ -225,6 +229,7 @@ process.on('message', async (task: CrowdTask) => {
     p99Ms: 0,
     ...done,
     closed,
+    ownDelayP99Ms: delays.percentile(99) / 1e6,
     cpuSeconds: (used.user + used.system) / 1e6,
   } satisfies CrowdReport);
 });

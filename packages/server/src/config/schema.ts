@@ -19,7 +19,8 @@ const choice = <const T extends readonly string[]>(values: T, value: T[number], 
 const section = <T extends Record<string, TSchema>>(description: string, properties: T) =>
   Type.Object(properties, { description, additionalProperties: false });
 
-const MIB = 1024 * 1024;
+const KIB = 1024;
+const MIB = 1024 * KIB;
 
 export const ConfigSchema = section('Fieldline', {
   dataDir: text('./data', 'Folder that holds everything Fieldline keeps. One process at a time.'),
@@ -54,12 +55,59 @@ export const ConfigSchema = section('Fieldline', {
       tlsHost: text('0.0.0.0', 'Address for MQTT over WebSocket with TLS; it has the certificates of broker.tls.'),
       tlsPort: port(8084, 'Port for MQTT over WebSocket with TLS; closed while broker.tls has no certificate.'),
     }),
-    connectionsMax: integer(20_000, 1, 1_000_000, 'Connections at a time; further ones are refused with 0x89.'),
+    connectionsMax: integer(20_000, 1, 1_000_000, 'Connections at a time; further ones are closed at once.'),
+    connectTimeoutMs: integer(
+      9_500,
+      100,
+      600_000,
+      'Longest time from the first byte of TCP to an accepted CONNECT, ms; then it is closed.',
+    ),
+    keepAliveMaxSeconds: integer(
+      0,
+      0,
+      65_535,
+      'Longest keep-alive that MQTT 5 clients are given (Server Keep Alive), s; 0 = what they ask for.',
+    ),
+    sessionExpiryMaxSeconds: integer(
+      604_800,
+      0,
+      4_294_967_295,
+      'Longest time that a session is kept without a connection, s; who asks for more is told this (Session Expiry Interval). 0 = none is kept.',
+    ),
+    sessionsMax: integer(50_000, 1, 10_000_000, 'Sessions in all, connected or kept; for one more: 0x97.'),
+    sessionsPerDeviceMax: integer(
+      100,
+      1,
+      100_000,
+      'Sessions of one device; for one more, the one without a connection for longest ends, or 0x97.',
+    ),
+    subscriptionsPerSessionMax: integer(1_000, 1, 1_000_000, 'Subscriptions of one session; for one more: 0x97.'),
+    topicLengthMax: integer(1_024, 16, 65_535, 'Longest topic or topic filter, characters.'),
+    topicLevelsMax: integer(32, 2, 1_024, 'Most levels of a topic or topic filter.'),
+    topicAliasMaximum: integer(
+      32,
+      0,
+      65_535,
+      'Topic aliases of one connection in each direction (Topic Alias Maximum).',
+    ),
     packetBytesMax: integer(
       MIB,
       1024,
       256 * MIB,
       'Largest MQTT packet, bytes; told to clients as Maximum Packet Size.',
+    ),
+    connectBytesMax: integer(64 * KIB, 1024, 16 * MIB, 'Largest CONNECT, bytes: what somebody unknown may send.'),
+    packetTimeoutSeconds: integer(
+      120,
+      1,
+      3_600,
+      'Longest time from the first byte of a packet to its last, s; then the connection is closed (0x97).',
+    ),
+    receiveMaximum: integer(
+      1_000,
+      1,
+      65_535,
+      'Unanswered QoS 1 and 2 messages from one client (Receive Maximum); beyond it: 0x93.',
     ),
     pendingBytesMax: integer(
       64 * MIB,
@@ -67,11 +115,90 @@ export const ConfigSchema = section('Fieldline', {
       1024 * MIB,
       'Bytes that may wait for the log; beyond it sockets are read later.',
     ),
-    keepAliveMaxSeconds: integer(
-      0,
-      0,
+    pendingBytesPerDeviceMax: integer(
+      16 * MIB,
+      64 * KIB,
+      1024 * MIB,
+      'The same of one device over all its connections; beyond it none of its sockets is read.',
+    ),
+    pendingBytesPerConnectionMax: integer(
+      4 * MIB,
+      64 * KIB,
+      1024 * MIB,
+      'The same of one connection; beyond it its socket is not read.',
+    ),
+    partialBytesMax: integer(
+      64 * MIB,
+      MIB,
+      4096 * MIB,
+      'Bytes of packets that are not complete yet, in all; a connection that goes beyond it is closed (0x97).',
+    ),
+    partialBytesPerDeviceMax: integer(
+      8 * MIB,
+      64 * KIB,
+      4096 * MIB,
+      'The same of one device over all its connections.',
+    ),
+    unknownBytesMax: integer(
+      16 * MIB,
+      64 * KIB,
+      1024 * MIB,
+      'The same of all connections that nobody has logged in on.',
+    ),
+    appendRetryMs: integer(
+      15_000,
+      100,
+      600_000,
+      'How long a message that the log does not take is tried again before its sender is disconnected, ms.',
+    ),
+    inFlightMax: integer(
+      100,
+      1,
       65_535,
-      'Longest keep-alive that MQTT 5 clients are given (Server Keep Alive), s; 0 = what they ask for.',
+      'QoS 1 and 2 messages to one client that it has not answered; its own lower Receive Maximum goes before.',
+    ),
+    outboundBytesMax: integer(
+      32 * MIB,
+      MIB,
+      4096 * MIB,
+      'Bytes that were written to sockets and are not read, in all; beyond it every connection has its share.',
+    ),
+    outboundBytesPerDeviceMax: integer(
+      2 * MIB,
+      32 * KIB,
+      4096 * MIB,
+      'The same of one device over all its connections.',
+    ),
+    outboundBytesPerConnectionMax: integer(
+      256 * KIB,
+      16 * KIB,
+      1024 * MIB,
+      'The same of one connection; beyond it QoS 0 is dropped, QoS 1 and 2 wait, and its own packets are not read.',
+    ),
+    stalledReaderTimeoutSeconds: integer(
+      60,
+      1,
+      3_600,
+      'How long a client with too much unread may read nothing at all, s; then it is disconnected (0x97).',
+    ),
+    queueBytesMax: integer(
+      128 * MIB,
+      MIB,
+      16_384 * MIB,
+      'Bytes of QoS 1 and 2 messages that wait for clients, in all; beyond it the largest queues give way, oldest first. They are in memory and on disk.',
+    ),
+    queueBytesPerDeviceMax: integer(16 * MIB, 64 * KIB, 16_384 * MIB, 'The same of one device over all its sessions.'),
+    queueBytesPerSessionMax: integer(
+      4 * MIB,
+      64 * KIB,
+      16_384 * MIB,
+      'The same of one session; beyond it its oldest message gives way and is counted.',
+    ),
+    retainedBytesMax: integer(
+      64 * MIB,
+      0,
+      16_384 * MIB,
+      'Bytes of retained messages in all; beyond it a new one is delivered, but not retained (0x97).',
     ),
     systemIntervalSeconds: integer(
       10,

@@ -10,6 +10,7 @@ import { createLogger, expose, Metrics, messageOf, systemClock } from '@fieldlin
 import { type Log, openEmbeddedLog } from '@fieldline/log';
 import { DirectoryCache, type DirectoryChange, type DirectoryDevice, MICROS_PER_SECOND } from '@fieldline/model';
 import { admitDevice, admitSubscription, routePublication } from '../admission.ts';
+import { brokerLimits } from '../config/broker-limits.ts';
 import type { Config } from '../config/schema.ts';
 import { topicSettings } from '../log-settings.ts';
 import type { BrokerHost, BrokerThreadData, ConnectionMessage, LogHost } from './messages.ts';
@@ -53,13 +54,7 @@ port.postMessage({ type: 'ready', handover: log.shareable() });
 function brokerOptions(): BrokerOptions {
   return {
     listeners: listenersOf(config),
-    limits: {
-      connectionsMax: config.broker.connectionsMax,
-      packetBytesMax: config.broker.packetBytesMax,
-      pendingBytesMax: config.broker.pendingBytesMax,
-      keepAliveMaxS: config.broker.keepAliveMaxSeconds === 0 ? null : config.broker.keepAliveMaxSeconds,
-      systemIntervalMs: config.broker.systemIntervalSeconds * 1000,
-    },
+    limits: brokerLimits(config.broker),
     dataDir: sessionsDir,
     clock: systemClock,
     logger,
