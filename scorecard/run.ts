@@ -18,6 +18,7 @@ import { packetVectors } from './packet-vectors.ts';
 import { mqtt5Suite, mqtt311Suite } from './paho.ts';
 import { powerCut } from './power-cut.ts';
 import { onceInEffect, processKill } from './process-kill.ts';
+import { prototypePollution } from './prototype-pollution.ts';
 import { recovery } from './recovery.ts';
 import { soak } from './soak.ts';
 import { storeAway } from './store-away.ts';
@@ -40,6 +41,7 @@ const LINES: readonly ScorecardLine[] = [
   overload,
   soak,
   networkFaults,
+  prototypePollution,
   injection,
   packetMemory,
 ];
