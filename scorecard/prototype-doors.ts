@@ -37,7 +37,8 @@ export async function tryRoutes(url: string, api: ApiSession, apiKey: string, de
       const answer = await fetch(`${url}${path}`, { method, headers: all, ...(body === undefined ? {} : { body }) });
       const text = await answer.text();
       const isNotAsked = answer.status === 401 && !path.includes('/auth/');
-      if (answer.status >= 500 || isNotAsked) findings.push(`${method} ${path} ${body ?? ''}: ${answer.status} ${text}`);
+      if (answer.status >= 500 || isNotAsked)
+        findings.push(`${method} ${path} ${body ?? ''}: ${answer.status} ${text}`);
     }
   };
   await Promise.all(Array.from({ length: UNDER_WAY }, work));

@@ -27,6 +27,16 @@ export interface ApiSettings {
   readonly ingestQueueBytesMax: number;
   readonly liveClientsMax: number;
   readonly liveSubscriptionsPerClientMax: number;
+  /** Bytes written to one live client that it has not read: beyond it what comes waits in its backlog. */
+  readonly liveUnreadBytesPerClientMax: number;
+  /** The same in all: beyond it clients that have read nothing for 5 s are cut off. */
+  readonly liveUnreadBytesMax: number;
+  /** Bytes that wait for one live client; beyond it the oldest are left out, and it is told so. */
+  readonly liveBacklogBytesPerClientMax: number;
+  /** The same in all: beyond it each who is behind has its share. */
+  readonly liveBacklogBytesMax: number;
+  /** How long a live client may leave unread what was sent to it before it is cut off, in milliseconds. */
+  readonly liveStalledTimeoutMs: number;
   /** Time between two live frames of a device, in milliseconds. */
   readonly liveFrameIntervalMs: number;
   /** How long a stop waits for answers under way, in milliseconds; clients that neither send nor read on are cut off then. */
@@ -47,6 +57,11 @@ export const DEFAULT_API_SETTINGS: ApiSettings = {
   ingestQueueBytesMax: 64 * 1024 * 1024,
   liveClientsMax: 10_000,
   liveSubscriptionsPerClientMax: 200,
+  liveUnreadBytesPerClientMax: 256 * 1024,
+  liveUnreadBytesMax: 32 * 1024 * 1024,
+  liveBacklogBytesPerClientMax: 256 * 1024,
+  liveBacklogBytesMax: 16 * 1024 * 1024,
+  liveStalledTimeoutMs: 30_000,
   liveFrameIntervalMs: 100,
   stopGraceMs: 3_000,
   version: '0.1.0',

@@ -50,6 +50,21 @@ export interface DeviceDisconnected extends DeviceConnected {
   readonly reason: string;
 }
 
+/**
+ * Comes first when a client that did not read for a while reads again: so much was left out for it. Samples are in the history,
+ * and events in their list: ask for both.
+ */
+export interface LiveLagged {
+  /** ISO 8601: when the first and the last of it came in. */
+  readonly since: string;
+  readonly until: string;
+  /** Samples that were left out, and status changes and events. */
+  readonly samples: number;
+  readonly news: number;
+  /** Whose samples; null = of more devices than are named. */
+  readonly deviceIds: readonly string[] | null;
+}
+
 /** Why the server closes the connection; it comes before the disconnect. */
 export interface SessionEnded {
   readonly code: 'TOKEN_EXPIRED' | 'SESSION_REVOKED' | 'SERVER_STOPPING';
@@ -61,6 +76,7 @@ export interface ServerEvents {
   'device:connected': (change: DeviceConnected) => void;
   'device:disconnected': (change: DeviceDisconnected) => void;
   'event:created': (event: Event) => void;
+  'live:lagged': (notice: LiveLagged) => void;
   'session:ended': (reason: SessionEnded) => void;
 }
 

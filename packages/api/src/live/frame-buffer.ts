@@ -8,6 +8,8 @@ import { thin } from './thin.ts';
 
 /** Points of a metric in one frame; ten frames a second make more than a screen has pixels. */
 export const FRAME_POINTS_MAX = 100;
+/** Points of all metrics in one frame: with many metrics each has fewer, minimum and maximum at least. */
+const FRAME_POINTS_TOTAL_MAX = 5_000;
 /** Points that are held before they are thinned. */
 const HELD_POINTS_MAX = 2_000;
 const METRICS_MAX = 500;
@@ -15,15 +17,14 @@ const METRICS_MAX = 500;
 export class FrameBuffer {
   readonly organizationId: string;
   readonly deviceId: string;
+  /** The number of the frame with which it is to be sent. */
+  readonly dueFrame: number;
   readonly #metrics = new Map<string, LiveColumns>();
 
-  constructor(organizationId: string, deviceId: string) {
+  constructor(organizationId: string, deviceId: string, dueFrame = 0) {
     this.organizationId = organizationId;
     this.deviceId = deviceId;
-  }
-
-  get isEmpty(): boolean {
-    return this.#metrics.size === 0;
+    this.dueFrame = dueFrame;
   }
 
   /** Adds the samples of a frame. */
@@ -52,7 +53,8 @@ export class FrameBuffer {
 
   /** Everything that waits, thinned, as one frame; empty afterwards. */
   takeAll(): TelemetryNew {
-    return this.#take((columns) => thin(columns, FRAME_POINTS_MAX));
+    const pointsMax = Math.max(2, Math.floor(FRAME_POINTS_TOTAL_MAX / Math.max(1, this.#metrics.size)));
+    return this.#take((columns) => thin(columns, Math.min(FRAME_POINTS_MAX, pointsMax)));
   }
 
   /** The newest sample of each metric as one frame; empty afterwards. */

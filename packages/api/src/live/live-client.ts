@@ -1,5 +1,5 @@
 /**
- * One client of /live: who it is, its rooms, and what it could not be sent while its connection was full. Its session is
+ * One client of /live: who it is, its rooms, and what waits for it while its connection is full. Its session is
  * ended when the token ends (a fresh one may come before), or at once when the session is revoked.
  */
 import type { ClientEvents, LiveAck, ServerEvents, SessionEnded, TelemetryNew } from '@fieldline/contract';
@@ -7,14 +7,14 @@ import { FieldlineError, isFieldlineError } from '@fieldline/kit';
 import type { Socket } from 'socket.io';
 import type { ApiContext } from '../handlers.ts';
 import type { UserPrincipal } from '../principal.ts';
-import { FrameBuffer } from './frame-buffer.ts';
+import { Backlog } from './backlog.ts';
+import type { ConnectionWatch } from './connection-watch.ts';
 import type { RoomCounts } from './rooms.ts';
 import { roomsOf } from './subscriptions.ts';
+import type { Watches } from './watches.ts';
 
 export type LiveSocket = Socket<ClientEvents, ServerEvents, Record<string, never>, { principal: UserPrincipal }>;
 
-/** Devices whose frames a full connection may owe; beyond it the oldest are dropped: the next frame shows the device again. */
-const OWED_DEVICES_MAX = 50;
 /** Questions a client may ask at once and in a row; more ends the connection. */
 const MESSAGES_PER_SECOND_MAX = 50;
 
@@ -25,16 +25,26 @@ export class LiveClient {
   readonly #interestChanged: () => void;
   /** With the question that led to each. */
   readonly #rooms = new Map<string, unknown>();
-  readonly #owed = new Map<string, FrameBuffer>();
+  readonly #watch: ConnectionWatch | undefined;
+  readonly #backlog: Backlog;
   #expiry: NodeJS.Timeout;
   #messages = 0;
   #messagesSecond = 0;
 
-  constructor(socket: LiveSocket, context: ApiContext, counts: RoomCounts, interestChanged: () => void) {
+  constructor(
+    socket: LiveSocket,
+    context: ApiContext,
+    counts: RoomCounts,
+    watches: Watches,
+    interestChanged: () => void,
+  ) {
     this.socket = socket;
     this.#context = context;
     this.#counts = counts;
     this.#interestChanged = interestChanged;
+    this.#backlog = new Backlog(watches.backlog);
+    this.#watch = watches.of(socket.conn);
+    if (this.#watch !== undefined) this.#watch.onRoom = () => this.settle();
     this.#expiry = this.#expireAt(socket.data.principal.expiresAtMs);
     socket.use((_packet, next) => (this.#tooMany() ? socket.disconnect(true) : next()));
     socket.on('subscribe', (target, ack) => this.#answer(ack, () => this.#subscribe(target)));
@@ -47,32 +57,37 @@ export class LiveClient {
     return this.socket.data.principal;
   }
 
-  /** True where the connection takes more without queueing. */
-  get writable(): boolean {
-    return this.socket.conn.transport.writable;
+  /** Nothing may be written now: either the connection is full, or something older waits. */
+  get isBehind(): boolean {
+    return !this.#backlog.isEmpty || this.#watch?.isFull !== false;
   }
 
-  get owes(): boolean {
-    return this.#owed.size > 0;
+  get backlogBytes(): number {
+    return this.#backlog.bytes;
   }
 
   /** Keeps a frame for when the connection has room again. */
-  owe(frame: TelemetryNew): void {
-    let buffer = this.#owed.get(frame.deviceId);
-    if (buffer === undefined) {
-      if (this.#owed.size >= OWED_DEVICES_MAX) this.#owed.delete(this.#owed.keys().next().value!);
-      buffer = new FrameBuffer(frame.organizationId, frame.deviceId);
-      this.#owed.set(frame.deviceId, buffer);
-    }
-    buffer.merge(frame);
+  owe(frame: TelemetryNew, points: number, bytes: number): void {
+    this.#backlog.addFrame(frame, points, bytes, this.#context.clock.nowMs());
   }
 
-  /** Sends what is owed, merged and thinned, where there is room now. */
+  /** Keeps anything else; `send` puts it onto the connection. */
+  oweNews(send: () => void, bytes: number): void {
+    this.#backlog.addNews(send, bytes, this.#context.clock.nowMs());
+  }
+
+  /** Sends what waits as far as there is room: first what is not there any more, then news, then samples, merged by device. */
   settle(): void {
-    for (const [deviceId, buffer] of this.#owed) {
-      if (!this.writable) return;
-      this.#owed.delete(deviceId);
-      this.socket.emit('telemetry:new', buffer.takeAll());
+    while (!this.#backlog.isEmpty && this.#watch?.isFull === false) {
+      const notice = this.#backlog.takeNotice();
+      if (notice !== null) this.socket.emit('live:lagged', notice);
+      const news = this.#backlog.takeNews();
+      if (news !== null) {
+        news.send();
+        continue;
+      }
+      const frame = this.#backlog.takeFrame();
+      if (frame !== null) this.socket.emit('telemetry:new', frame);
     }
   }
 
@@ -143,7 +158,7 @@ export class LiveClient {
   #left(): void {
     clearTimeout(this.#expiry);
     for (const room of [...this.#rooms.keys()]) this.#leave(room);
-    this.#owed.clear();
+    this.#backlog.clear();
   }
 
   #expireAt(expiresAtMs: number): NodeJS.Timeout {

@@ -75,6 +75,7 @@ export function useLiveSamples(deviceId: string, metricKeys: readonly string[], 
       'telemetry:new': (frame) => {
         if (frame.deviceId === deviceId) takeFrame(current.current, frame);
       },
+      'live:lagged': () => void refetch(), // What was left out for us is in the history.
     },
   );
   return samples;
