@@ -5,6 +5,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   kit: ['model'],
   codecs: ['model'],
   broker: ['model', 'kit'],
+  connectors: ['model', 'kit'],
   log: ['model', 'kit'],
   pipeline: ['model', 'kit', 'codecs'],
   store: ['model', 'kit'],
@@ -13,16 +14,29 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   api: ['model', 'kit', 'contract', 'log', 'store', 'catalog'],
   ui: ['contract'],
   simulator: ['model', 'kit', 'codecs'],
-  server: ['model', 'kit', 'codecs', 'broker', 'log', 'pipeline', 'store', 'catalog', 'contract', 'api', 'simulator'],
+  server: [
+    'model',
+    'kit',
+    'codecs',
+    'broker',
+    'connectors',
+    'log',
+    'pipeline',
+    'store',
+    'catalog',
+    'contract',
+    'api',
+    'simulator',
+  ],
 };
 
-/** Driver libraries and the only package that may name them outside tests. */
-export const DRIVER_HOMES: Readonly<Record<string, string>> = {
+/** Driver libraries and the packages that may name them outside tests: one each, but for a format that both sides of it speak. */
+export const DRIVER_HOMES: Readonly<Record<string, string | readonly string[]>> = {
   '@duckdb/node-api': 'store',
   '@electric-sql/pglite': 'catalog',
   'drizzle-orm': 'catalog',
   pg: 'catalog',
-  'mqtt-packet': 'broker',
+  'mqtt-packet': ['broker', 'connectors'],
   mqtt: 'simulator',
   fastify: 'api',
   'socket.io': 'api',

@@ -63,9 +63,9 @@ function importBreaches(file: string, text: string): string[] {
       found.push(`${file}:${line}: reach another package by its name, not by a path`);
     }
     const library = target.startsWith('@') ? target.split('/', 2).join('/') : target.split('/', 1)[0]!;
-    const home = DRIVER_HOMES[library];
-    if (home !== undefined && home !== from && !isTest) {
-      found.push(`${file}:${line}: ${library} is named in packages/${home} only (tools/arrows.ts)`);
+    const homes = [DRIVER_HOMES[library] ?? []].flat();
+    if (homes.length > 0 && !homes.includes(from) && !isTest) {
+      found.push(`${file}:${line}: ${library} is named in packages/${homes.join(' and ')} only (tools/arrows.ts)`);
     }
   }
   return found;

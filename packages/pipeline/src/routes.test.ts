@@ -27,6 +27,11 @@ test.each<[string, Origin, string]>([
   ['decommissioned', origin('old'), 'DEVICE_DECOMMISSIONED'],
   ['topic of another organisation', origin('pump', { topic: 'v1/telemetry/south/pump' }), 'ORGANIZATION_MISMATCH'],
   [
+    'an organisation that was foreign at the door',
+    origin('pump', { attributes: { foreignOrganization: 'rival' } }),
+    'ORGANIZATION_MISMATCH',
+  ],
+  [
     'topic of an organisation that was renamed since',
     origin('pump', { topic: 'v1/telemetry/formerly/pump' }),
     'pump temp',

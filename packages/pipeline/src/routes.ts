@@ -156,8 +156,8 @@ export class Routes {
       );
     }
     const named = this.#directory.organization(match?.captures.organization ?? organizationId);
-    // A name that is unknown now was the right one at the door (which checks it); a foreign one never was.
-    if (named !== undefined && named.id !== organizationId) {
+    // A name that is unknown now was the right one at the door, which checks it, and says so where it takes a foreign one in.
+    if ((named !== undefined && named.id !== organizationId) || attributes?.foreignOrganization !== undefined) {
       return failed(
         'ORGANIZATION_MISMATCH',
         `topic "${shown(topic)}" names another organisation than the device's own`,

@@ -10,6 +10,7 @@ const HEALTH_TIMEOUT_MS = 2000;
 export async function healthOf(of: Installation, parts: RunningParts<Installation>): Promise<Health[]> {
   const threads = await Promise.all([
     inTime('broker', () => of.brokerThread.host.health()),
+    inTime('connectors', async () => (await of.connectorThread?.host.health()) ?? []),
     inTime('pipeline', async () => (await of.pipelineThread?.host.health()) ?? []),
     inTime('catalog', async () => {
       await of.catalog.ping();

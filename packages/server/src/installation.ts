@@ -12,6 +12,7 @@ import { DirectoryReached } from './directory-reached.ts';
 import type { LastSeen } from './last-seen.ts';
 import type { MemoryLiveBus } from './live-bus.ts';
 import type { StorageWatch } from './storage-watch.ts';
+import type { ConnectorHost } from './threads/connector-messages.ts';
 import type { HistoryHost } from './threads/history-messages.ts';
 import type { BrokerAddresses, BrokerHost, LogHost, PipelineHost } from './threads/messages.ts';
 import type { Thread } from './threads/start-thread.ts';
@@ -43,6 +44,8 @@ export class Installation {
   logOpenedAt!: readonly PartitionBounds[];
   /** null until the store is open. */
   pipelineThread: Thread<PipelineHost> | null = null;
+  /** null where nothing is to be fetched. */
+  connectorThread: Thread<ConnectorHost> | null = null;
   jobWorker: JobWorker | null = null;
   /** Started when a replay runs or a sandbox is read; null before. */
   historyThread: Promise<Thread<HistoryHost>> | null = null;

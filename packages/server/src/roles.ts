@@ -6,6 +6,7 @@
  */
 import type { Installation } from './installation.ts';
 import { startListeners, stopListeners } from './parts/broker-part.ts';
+import { startConnectors, stopConnectors } from './parts/connectors-part.ts';
 import { startEvents, stopEvents } from './parts/events-part.ts';
 import { startFolder, stopFolder } from './parts/folder-part.ts';
 import { startLog, stopLog } from './parts/log-part.ts';
@@ -54,5 +55,6 @@ export const PARTS: readonly Part<Installation>[] = [
     start: async (of) => (await api()).startApi(of),
     stop: async (of) => (await api()).stopApi(of),
   },
+  { name: 'connectors', needs: ['catalog', 'log', 'events'], start: startConnectors, stop: stopConnectors },
   { name: 'broker', needs: ['catalog', 'log', 'events'], start: startListeners, stop: stopListeners },
 ];

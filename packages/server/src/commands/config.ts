@@ -2,7 +2,13 @@
 import { loadConfig } from '../config/load.ts';
 import { settings } from '../config/schema.ts';
 
-const SECRETS = new Set(['admin.password', 'catalog.secretKey', 'catalog.url', 'catalog.migrationUrl']);
+const SECRETS = new Set([
+  'admin.password',
+  'connectors.mqtt.password',
+  'catalog.secretKey',
+  'catalog.url',
+  'catalog.migrationUrl',
+]);
 
 /** Prints the settings in force as a table, or as JSON. */
 export function configCommand(sources: Parameters<typeof loadConfig>[0], asJson: boolean): void {

@@ -8,6 +8,7 @@ import { resolve } from 'node:path';
 import { FieldlineError, messageOf } from '@fieldline/kit';
 import Value from 'typebox/value';
 import { parse } from 'yaml';
+import { bridgeProblems } from './bridge-address.ts';
 import { brokerConflicts } from './broker-limits.ts';
 import { type Config, ROLES, type Setting, settings } from './schema.ts';
 
@@ -187,7 +188,7 @@ function conflicts(config: Config): string[] {
   if ((config.broker.tls.certFile === '') !== (config.broker.tls.keyFile === '')) {
     problems.push('broker.tls: certFile and keyFile go together; set both or neither');
   }
-  problems.push(...brokerConflicts(config.broker));
+  problems.push(...brokerConflicts(config.broker), ...bridgeProblems(config.connectors.mqtt));
   if (config.catalog.adapter === 'postgres' && config.catalog.url === '') {
     problems.push('catalog.url: adapter postgres needs postgres://user:password@host:5432/database');
   }

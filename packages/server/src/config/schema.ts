@@ -10,6 +10,8 @@ export const ROLES = ['broker', 'ingest', 'pipeline', 'api', 'jobs'] as const;
 export type Role = (typeof ROLES)[number];
 
 const text = (value: string, description: string) => Type.String({ default: value, description });
+const texts = (value: readonly string[], description: string) =>
+  Type.Array(Type.String(), { default: [...value], minItems: 1, description });
 const flag = (value: boolean, description: string) => Type.Boolean({ default: value, description });
 const integer = (value: number, minimum: number, maximum: number, description: string) =>
   Type.Integer({ default: value, minimum, maximum, description });
@@ -185,7 +187,13 @@ export const ConfigSchema = section('Fieldline', {
       128 * MIB,
       MIB,
       16_384 * MIB,
-      'Bytes of QoS 1 and 2 messages that wait for clients, in all; beyond it the largest queues give way, oldest first. They are in memory and on disk.',
+      'Bytes of QoS 1 and 2 messages that wait for clients, in all; beyond it the largest queues give way, oldest first.',
+    ),
+    queueMemoryBytesMax: integer(
+      64 * MIB,
+      MIB,
+      16_384 * MIB,
+      'How much of these messages is held in memory in all, bytes; beyond it more of every queue lies on disk alone.',
     ),
     queueBytesPerDeviceMax: integer(16 * MIB, 64 * KIB, 16_384 * MIB, 'The same of one device over all its sessions.'),
     queueBytesPerSessionMax: integer(
@@ -205,6 +213,47 @@ export const ConfigSchema = section('Fieldline', {
       0,
       86_400,
       'How often $SYS/broker/… is sent to gateways that have subscribed to it, s; 0 = never.',
+    ),
+  }),
+  connectors: section('What Fieldline fetches itself.', {
+    mqtt: section(
+      'The bridge from another MQTT 5 broker (EMQX, Mosquitto, HiveMQ …), by shared subscriptions at QoS 1.',
+      {
+        url: text('', 'Address of that broker, mqtt://host:1883 or mqtts://host:8883; empty = no bridge.'),
+        organization: text(
+          '',
+          'Id or short name of the organisation that all messages belong to; empty = the only one.',
+        ),
+        userName: text('', 'User name there; empty = none.'),
+        password: text('', 'Password there; empty = none.'),
+        caFile: text(
+          '',
+          "PEM file with the authorities of that broker's certificate; empty = those that the system trusts.",
+        ),
+        certFile: text('', 'PEM file with our own certificate, where that broker wants one.'),
+        keyFile: text('', 'PEM file with the private key of our own certificate.'),
+        filters: texts(['v1/telemetry/#', 'robots/+/sensors/#', 'uns/#'], 'Topic filters that are subscribed to.'),
+        shareGroup: text('bridge-group', 'Name of the share: several bridges of one name divide the messages.'),
+        clientId: text(
+          '',
+          'Beginning of the client identifiers; must stay the same. Empty = fieldline and the organisation.',
+        ),
+        connections: integer(1, 1, 64, 'Connections side by side, for brokers that serve each in one thread.'),
+        receiveMaximum: integer(1_000, 1, 65_535, 'Messages on the way to us before the first is acknowledged.'),
+        sessionExpirySeconds: integer(
+          604_800,
+          0,
+          4_294_967_295,
+          'How long that broker keeps messages for us while we are away, s.',
+        ),
+        keepAliveSeconds: integer(30, 5, 65_535, 'How often we are heard of at least, s.'),
+        pendingBytesMax: integer(
+          16 * MIB,
+          MIB,
+          1024 * MIB,
+          'Bytes that may wait for the log; beyond it the bridge reads later.',
+        ),
+      },
     ),
   }),
   log: section('The durable log.', {

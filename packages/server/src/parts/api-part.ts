@@ -57,6 +57,7 @@ function apiDependencies(of: Installation): ApiDependencies {
       await of.metrics.snapshot(),
       await of.brokerThread.host.metrics(),
       (await of.pipelineThread?.host.metrics()) ?? [],
+      (await of.connectorThread?.host.metrics()) ?? [],
     ],
     mqttAddress: () => ({
       host: of.mqtt.tcp !== null && isWildcard(of.mqtt.tcp.host) ? null : (of.mqtt.tcp?.host ?? null),

@@ -1,0 +1,3 @@
+export type { BridgeRoute, BridgeTls, MqttBridgeOptions } from './mqtt/bridge-options.ts';
+export { MqttBridge } from './mqtt/mqtt-bridge.ts';
+export { routeForeignPublication } from './mqtt/route-publication.ts';
