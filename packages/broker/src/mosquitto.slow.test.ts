@@ -28,7 +28,7 @@ function mosquitto(
   child.stderr.on('data', (chunk: Buffer) => {
     output += chunk.toString();
   });
-  return { output: () => output, code: new Promise((resolve) => child.once('exit', resolve)) };
+  return { output: () => output, code: new Promise((resolve) => child.once('close', resolve)) };
 }
 
 const versions = ['mqttv311', 'mqttv5'];
