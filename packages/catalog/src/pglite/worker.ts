@@ -7,6 +7,7 @@
  *
  * A chunk of null closes the database; the thread ends when that is done.
  */
+import { flushCompileCache } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openEngine } from './engine.ts';
 import { FrameSplitter } from './frame-splitter.ts';
@@ -50,3 +51,5 @@ port.on('message', async (chunk: Uint8Array | null) => {
   }
 });
 say({ ready: true });
+// Where the process keeps compiled code: a thread that is killed does not write it down by itself.
+flushCompileCache();

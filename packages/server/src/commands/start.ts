@@ -1,5 +1,6 @@
 /** `fieldline start`: runs the server until it is told to stop. Logs go to standard output, words for people to standard error. */
 import { createLogger } from '@fieldline/kit';
+import { writeCompiledCode } from '../compiled-code.ts';
 import { type ConfigSources, loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { type Server, type ServerOptions, startServer } from '../server.ts';
@@ -21,6 +22,7 @@ export async function runServer(config: Config, options: ServerOptions = {}): Pr
   if (config.api.ui) await ensureUi((sentence) => console.error(sentence));
   const started = performance.now();
   const server = await startServer(config, options);
+  writeCompiledCode();
   // Whoever reads `ready` may ask for a stop at once.
   void signalToStop();
   createLogger('server', config.logLevel).info(

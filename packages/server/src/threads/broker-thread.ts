@@ -10,6 +10,7 @@ import { createLogger, expose, Metrics, messageOf, systemClock } from '@fieldlin
 import { type Log, openEmbeddedLog } from '@fieldline/log';
 import { DirectoryCache, type DirectoryChange, type DirectoryDevice, MICROS_PER_SECOND } from '@fieldline/model';
 import { admitDevice, admitSubscription, routePublication } from '../admission.ts';
+import { writeCompiledCode } from '../compiled-code.ts';
 import { brokerLimits } from '../config/broker-limits.ts';
 import type { Config } from '../config/schema.ts';
 import { topicSettings } from '../log-settings.ts';
@@ -50,6 +51,7 @@ port.on('message', (message: { type?: string; port?: MessagePort }) => {
   if (message?.type === 'log-port' && message.port !== undefined) expose(message.port, logHost(log));
 });
 port.postMessage({ type: 'ready', handover: log.shareable() });
+writeCompiledCode();
 
 function brokerOptions(): BrokerOptions {
   return {

@@ -20,6 +20,7 @@ import { type LogReader, openEmbeddedLogReader, type SharedLog } from '@fieldlin
 import { DirectoryCache } from '@fieldline/model';
 import { createPipeline, type Pipeline, type PipelineOptions, type PipelineStatistics } from '@fieldline/pipeline';
 import { openDuckdbStore } from '@fieldline/store';
+import { writeCompiledCode } from '../compiled-code.ts';
 import type { LiveStore, StorePortMessage } from './history-messages.ts';
 import { leaveOutStored } from './leave-out-stored.ts';
 import type {
@@ -113,6 +114,7 @@ port.on('message', (message: StorePortMessage) => {
   if (message?.type === 'store-port') expose(message.port, liveStore);
 });
 port.postMessage({ type: 'ready' });
+writeCompiledCode();
 
 /** The ports come in a message, since a call cannot bring them. */
 function untilConnected(): Promise<ConnectMessage> {
