@@ -6,6 +6,7 @@ import type { Connection } from './connection.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { BrokerLimits, BrokerOptions, ConnectionEvent } from './options.ts';
 import type { Router } from './router/router.ts';
+import type { QueueSpool } from './session/queue-spool.ts';
 import type { SessionRegistry } from './session/session-registry.ts';
 import type { SessionStore } from './session/session-store.ts';
 import type { RouteEpoch } from './session/topic-cache.ts';
@@ -21,6 +22,7 @@ export interface BrokerContext {
   readonly router: Router;
   readonly registry: SessionRegistry;
   readonly store: SessionStore;
+  readonly spool: QueueSpool;
   readonly routeEpoch: RouteEpoch;
   readonly connections: Set<Connection>;
   tell(event: Omit<ConnectionEvent, 'time'>): void;

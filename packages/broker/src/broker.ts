@@ -27,6 +27,7 @@ import { Router } from './router/router.ts';
 import { checkTopicName } from './router/topic.ts';
 import { JournalSessionStore } from './session/journal-session-store.ts';
 import { QueueRoom } from './session/queue-room.ts';
+import { FileSpool, MemorySpool } from './session/queue-spool.ts';
 import { SessionRegistry } from './session/session-registry.ts';
 import { MemorySessionStore, type SessionStore, type StoredOperation } from './session/session-store.ts';
 import { steadyClock } from './steady-clock.ts';
@@ -40,6 +41,8 @@ export interface BrokerStatistics {
   readonly retainedBytes: number;
   /** Bytes of messages that wait for clients or their answers, in all sessions. */
   readonly queuedBytes: number;
+  /** How much of the disk those take that lie beside the journal because nobody needs them soon. */
+  readonly spooledBytes: number;
   readonly messagesReceived: number;
   readonly messagesSent: number;
   readonly recordsCommitted: number;
@@ -161,7 +164,7 @@ class EmbeddedBroker implements Broker {
   }
 
   statistics(): BrokerStatistics {
-    const { budgets, connections, registry, router, commit } = this.#context;
+    const { budgets, connections, registry, router, commit, spool } = this.#context;
     const { messagesReceived, messagesSent, recordsCommitted, messagesRefused, connectionsRefused, protocolErrors } =
       this.#counters;
     return {
@@ -171,6 +174,7 @@ class EmbeddedBroker implements Broker {
       retainedMessages: router.retainedCount,
       retainedBytes: router.retainedBytes,
       queuedBytes: budgets.total.queue + budgets.total.inFlight,
+      spooledBytes: spool.fileBytes,
       messagesReceived,
       messagesSent,
       recordsCommitted,
@@ -202,11 +206,16 @@ class EmbeddedBroker implements Broker {
     });
     const budgets = new Budgets();
     const { queueBytesPerSessionMax, queueBytesPerDeviceMax, queueBytesMax } = limits;
+    const spool =
+      dataDir === null
+        ? new MemorySpool(limits.queueMemoryBytesMax)
+        : new FileSpool(join(dataDir, 'queues.spool'), limits.queueMemoryBytesMax, logger);
     const registry = new SessionRegistry({
       store,
       router,
       clock,
       budgets,
+      spool,
       queueBytesPerSessionMax,
       expired: (count) => dropped('expired', count),
       publishWill: (session, will) => this.#safely('a will', () => publishWill(this.#context, session, will)),
@@ -251,6 +260,7 @@ class EmbeddedBroker implements Broker {
       router,
       registry,
       store,
+      spool,
       routeEpoch: { current: 0 },
       connections: new Set(),
       tell: (event) =>
@@ -270,15 +280,16 @@ class EmbeddedBroker implements Broker {
   }
 
   async #start(): Promise<void> {
-    const { store, registry } = this.#context;
+    const { store, spool, registry } = this.#context;
     const operations = await store.open(() => this.#snapshot());
+    spool.open();
     registry.restore(operations);
     await this.#listeners.start();
     this.#tickTimer = setInterval(() => this.#tick(), TICK_MS);
   }
 
   async #stop(): Promise<void> {
-    const { commit, connections, store } = this.#context;
+    const { commit, connections, store, spool } = this.#context;
     this.#listeners.close();
     clearInterval(this.#tickTimer);
     const giveUp = setTimeout(() => commit.giveUp(), this.#limits.closeTimeoutMs);
@@ -289,6 +300,7 @@ class EmbeddedBroker implements Broker {
     await commit.drained(); // wills
     clearTimeout(giveUp);
     await store.close();
+    await spool.close();
     this.#counters.publish(this.#metrics);
   }
 

@@ -79,23 +79,23 @@ async function untilEnded(reason: string): Promise<void> {
 
 describe('clients that do not read', () => {
   test('what waits for all of them together is bounded; whoever reads gets everything', async () => {
-    const limits = { outboundBytesPerConnectionMax: 200_000, outboundBytesMax: 600_000 };
+    const limits = { outboundBytesPerConnectionMax: 200_000, outboundBytesMax: 300_000 };
     await start({ ...limits, outboundBytesPerDeviceMax: 10_000_000 });
     const reader = await subscribed('dev-reads', 0);
-    for (let index = 0; index < 20; index++) (await subscribed(`dev-${index}`, 0)).socket.pause();
-    const payload = Buffer.alloc(8_000, 0x61);
+    for (let index = 0; index < 6; index++) (await subscribed(`dev-${index}`, 0)).socket.pause();
+    const payload = Buffer.alloc(32_000, 0x61);
     let most = 0;
     // Until the kernel's buffers are full, too: as many as it takes.
-    for (let sent = 1; broker.broker.statistics().dropped['slow-reader']! < 2_000; sent++) {
+    for (let sent = 1; broker.broker.statistics().dropped['slow-reader']! < 300; sent++) {
       await publish(0, payload);
       await until(() => reader.received.length >= payload.length, 'the reader has it');
       reader.received = Buffer.alloc(0);
-      if (sent % 50 === 0) most = Math.max(most, await budget('unread', 'total'));
+      if (sent % 10 === 0) most = Math.max(most, await budget('unread', 'total'));
       if (sent > 20_000) throw new Error('nobody is slow');
     }
     expect(most).toBeGreaterThan(0);
     // One message for each may come on top of the shares.
-    expect(most).toBeLessThan(600_000 + 20 * 30_000);
+    expect(most).toBeLessThan(300_000 + 6 * 65_000);
   });
 
   test('one that reads nothing at all is disconnected after a while', async () => {
@@ -266,9 +266,9 @@ describe('storms', () => {
     expect(await budget('partial', 'total')).toBe(0);
   });
 
-  test('a thousand clients that come back at once take their sessions over, each exactly once', async () => {
+  test('hundreds of clients that come back at once take their sessions over, each exactly once', async () => {
     await start({});
-    const count = 1_000;
+    const count = 300;
     for (let round = 0; round < 3; round++) {
       await Promise.all(Array.from({ length: count }, (_, index) => connect(`dev-${index}`, `client-${index}`, false)));
     }

@@ -124,6 +124,8 @@ export interface BrokerLimits {
   readonly queueBytesPerDeviceMax: number;
   /** The same in all. */
   readonly queueBytesMax: number;
+  /** What of them is held as objects, in all; beyond it more of every queue lies on disk. */
+  readonly queueMemoryBytesMax: number;
   /** Retained messages in all; beyond it a new one is delivered but not retained (0x97 in MQTT 5). */
   readonly retainedBytesMax: number;
   /** How often $SYS/broker/… is sent to those who have subscribed to it; 0 = there is none. */
@@ -164,6 +166,7 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   queueBytesPerSessionMax: 4 * 1024 * 1024,
   queueBytesPerDeviceMax: 16 * 1024 * 1024,
   queueBytesMax: 128 * 1024 * 1024,
+  queueMemoryBytesMax: 64 * 1024 * 1024,
   retainedBytesMax: 64 * 1024 * 1024,
   systemIntervalMs: 10_000,
   appendRetryMs: 15_000,

@@ -186,7 +186,7 @@ export class Router {
       return true;
     });
     if (!always) return;
-    for (const { shared } of session.outbound.unfinished()) shared?.lane.release();
+    for (const { delivery } of session.outbound.unfinished()) delivery.shared?.lane.release();
   }
 
   /** The shared subscription that a message came through before a restart; undefined where it is not there any more. */

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { Usage } from '../budgets.ts';
 import { type Delivery, messageBytes, NO_BYTES, type QoS } from '../message.ts';
 import { Outbound } from './outbound.ts';
+import { MemorySpool } from './queue-spool.ts';
 
 let lastId = 0;
 
@@ -36,7 +37,7 @@ function sendAll(outbound: Outbound, receiveMaximum = 10): string[] {
 }
 
 test('no more than the receive maximum is on its way; PUBACK and PUBCOMP make room, PUBREC does not', () => {
-  const outbound = new Outbound(10_000);
+  const outbound = new Outbound(10_000, new MemorySpool(0));
   for (const qos of [1, 2, 1, 1] as const) outbound.offer(delivery(qos));
   expect(sendAll(outbound, 2)).toEqual(['publish 1', 'publish 2']);
   expect(outbound.puback(1)).not.toBeNull();
@@ -48,7 +49,7 @@ test('no more than the receive maximum is on its way; PUBACK and PUBCOMP make ro
 });
 
 test('answers that do not fit are not taken', () => {
-  const outbound = new Outbound(10_000);
+  const outbound = new Outbound(10_000, new MemorySpool(0));
   for (const qos of [1, 2] as const) outbound.offer(delivery(qos));
   sendAll(outbound);
   expect([outbound.puback(2), outbound.pubrec(1), outbound.pubcomp(2), outbound.puback(9)]).toEqual([
@@ -64,7 +65,7 @@ test('answers that do not fit are not taken', () => {
 });
 
 test('after a reconnect everything comes again in its order, within the receive maximum', () => {
-  const outbound = new Outbound(10_000);
+  const outbound = new Outbound(10_000, new MemorySpool(0));
   for (const qos of [1, 2, 1] as const) outbound.offer(delivery(qos));
   sendAll(outbound);
   outbound.pubrec(2);
@@ -78,7 +79,7 @@ test('after a reconnect everything comes again in its order, within the receive 
 });
 
 test('when the queue is full the oldest that was not sent gives way', () => {
-  const outbound = new Outbound(1_000); // room for three of 100 + overhead
+  const outbound = new Outbound(1_000, new MemorySpool(0)); // room for three of 100 + overhead
   const all = Array.from({ length: 6 }, () => delivery(1, 200));
   const dropped = all.flatMap((one) => outbound.offer(one));
   expect(dropped).toEqual(all.slice(0, 4 - 1));
@@ -89,7 +90,7 @@ test('when the queue is full the oldest that was not sent gives way', () => {
 });
 
 test('what has expired is not sent', () => {
-  const outbound = new Outbound(10_000);
+  const outbound = new Outbound(10_000, new MemorySpool(0));
   const old = delivery(1, 10, 50);
   outbound.offer(old);
   outbound.offer(delivery(1));
@@ -99,7 +100,7 @@ test('what has expired is not sent', () => {
 });
 
 test('packet ids go round and pass over those in use', () => {
-  const outbound = new Outbound(10_000);
+  const outbound = new Outbound(10_000, new MemorySpool(0));
   outbound.offer(delivery(1));
   sendAll(outbound); // packet id 1 stays in use
   for (let i = 2; i <= 65_535; i++) {
@@ -126,7 +127,7 @@ test('whatever happens, the budget counts what is held: queued and in flight', (
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const total = new Usage(null);
-      const outbound = new Outbound(2_000);
+      const outbound = new Outbound(2_000, new MemorySpool(0));
       outbound.countIn(new Usage(total));
       for (const one of steps) {
         if ('qos' in one) outbound.offer(delivery(one.qos, one.bytes, one.bytes % 3 === 0 ? 50 : undefined));
@@ -137,7 +138,7 @@ test('whatever happens, the budget counts what is held: queued and in flight', (
         else if (one.kind === 'expire') outbound.takeExpired(100);
         else if (one.kind === 'share') outbound.offerShared(({ id }) => id % 2 === 0);
         else outbound.reconnect();
-        const held = outbound.unfinished().map(({ message }) => messageBytes(message));
+        const held = [...outbound.unfinished()].map(({ delivery: { message } }) => messageBytes(message));
         expect(total.queue + total.inFlight).toBe(held.reduce((sum, bytes) => sum + bytes, 0));
       }
       outbound.clear();

@@ -6,6 +6,8 @@
 import type { Usage } from '../budgets.ts';
 import { type Delivery, messageBytes } from '../message.ts';
 import type { Share } from '../router/share.ts';
+import { DeliveryQueue, type Waiting } from './delivery-queue.ts';
+import type { QueueSpool } from './queue-spool.ts';
 import type { Session } from './session.ts';
 
 interface InFlight {
@@ -21,8 +23,8 @@ export type Work =
 
 export class Outbound {
   readonly #queueBytesMax: number;
-  #queue: Delivery[] = [];
-  #head = 0;
+  readonly #queue: DeliveryQueue;
+  /** Bytes of the queue as they are counted in the usage. */
   #queueBytes = 0;
   #inFlightBytes = 0;
   /** Its share since queues had to give way for others; Infinity again when it is empty. */
@@ -37,12 +39,13 @@ export class Outbound {
   /** No message in the queue expires before this (ms); may be too early. */
   #nextExpiryMs = Number.POSITIVE_INFINITY;
 
-  constructor(queueBytesMax: number) {
+  constructor(queueBytesMax: number, spool: QueueSpool) {
     this.#queueBytesMax = queueBytesMax;
+    this.#queue = new DeliveryQueue(spool);
   }
 
   get queuedCount(): number {
-    return this.#queue.length - this.#head;
+    return this.#queue.count;
   }
 
   get queuedBytes(): number {
@@ -87,15 +90,18 @@ export class Outbound {
     this.#queue.push(delivery);
     this.#noteShare(delivery);
     this.#nextExpiryMs = Math.min(this.#nextExpiryMs, delivery.message.expiresAtMs);
-    this.#queueBytes += bytes;
-    this.#usage?.add('queue', bytes);
+    this.#recount();
     return this.#queueBytes <= this.#queueBytesMax ? NONE : this.trimTo(this.#queueBytesMax);
   }
 
   /** Lets the oldest give way until no more than this is queued; returns them. */
   trimTo(bytesMax: number): readonly Delivery[] {
     const dropped: Delivery[] = [];
-    while (this.#queueBytes > bytesMax) dropped.push(this.#shift()!);
+    while (this.#queueBytes > bytesMax) {
+      const oldest = this.#shift();
+      if (oldest === undefined) break;
+      dropped.push(oldest);
+    }
     if (dropped.length > 0) this.#trimmedTo = bytesMax;
     return dropped;
   }
@@ -178,25 +184,32 @@ export class Outbound {
     for (const [packetId, entry] of this.#inFlight) {
       if (entry.delivery.qos === 1 && takes(entry.delivery)) this.#finish(packetId, entry);
     }
-    this.#takeQueued(takes);
+    // Runs with nothing of a share in them are passed over.
+    this.#queue.take(takes, ({ shared }) => shared.length > 0);
+    this.#recount();
   }
 
   /** Takes what has expired out of the queue [MQTT-3.3.2-5]. */
   takeExpired(nowMs: number): readonly Delivery[] {
     if (this.#nextExpiryMs > nowMs) return NONE;
     this.#nextExpiryMs = Number.POSITIVE_INFINITY;
-    return this.#takeQueued(({ message }) => {
-      if (message.expiresAtMs <= nowMs) return true;
-      this.#nextExpiryMs = Math.min(this.#nextExpiryMs, message.expiresAtMs);
+    const isOver = (expiresAtMs: number): boolean => {
+      if (expiresAtMs <= nowMs) return true;
+      this.#nextExpiryMs = Math.min(this.#nextExpiryMs, expiresAtMs);
       return false;
-    });
+    };
+    const expired = this.#queue.take(
+      ({ message }) => isOver(message.expiresAtMs),
+      ({ nextExpiryMs }) => isOver(nextExpiryMs),
+    );
+    this.#recount();
+    return expired;
   }
 
   /** Lets go of everything: the session has ended. */
   clear(): void {
     this.countIn(null);
-    this.#queue = [];
-    this.#head = 0;
+    this.#queue.clear();
     this.#queueBytes = 0;
     this.#shares = null;
     this.#inFlight.clear();
@@ -205,10 +218,18 @@ export class Outbound {
     this.#onWire = 0;
   }
 
-  /** Everything unfinished, as it is at this moment, for a snapshot: what is in flight first, then the queue. */
-  unfinished(): Delivery[] {
+  /** Everything unfinished at the moment of the first step, for a snapshot: what is in flight first, then the queue. */
+  *unfinished(): Generator<Waiting> {
+    const queued = this.#queue.snapshot();
     const sent = Array.from(this.#inFlight.values(), ({ delivery }) => delivery);
-    return sent.concat(this.#queue.slice(this.#head));
+    const first = queued.next();
+    try {
+      for (const delivery of sent) yield { delivery, isSpooled: false };
+      if (first.done !== true) yield first.value;
+      yield* queued;
+    } finally {
+      queued.return(undefined);
+    }
   }
 
   /** What is in flight at this moment. */
@@ -237,41 +258,22 @@ export class Outbound {
     return entry.delivery;
   }
 
-  #takeQueued(isFit: (delivery: Delivery) => boolean): Delivery[] {
-    const taken: Delivery[] = [];
-    const kept: Delivery[] = [];
-    for (let delivery = this.#shift(); delivery !== undefined; delivery = this.#shift()) {
-      (isFit(delivery) ? taken : kept).push(delivery);
-    }
-    this.#queue = kept;
-    this.#head = 0;
-    for (const { message } of kept) {
-      this.#queueBytes += messageBytes(message);
-      this.#usage?.add('queue', messageBytes(message));
-    }
-    return taken;
-  }
-
   #countInFlight(bytes: number): void {
     this.#inFlightBytes += bytes;
     this.#usage?.add('inFlight', bytes);
   }
 
   #shift(): Delivery | undefined {
-    if (this.#head === this.#queue.length) {
-      this.#trimmedTo = Number.POSITIVE_INFINITY;
-      return undefined;
-    }
-    const delivery = this.#queue[this.#head]!;
-    this.#head += 1;
-    const bytes = messageBytes(delivery.message);
-    this.#queueBytes -= bytes;
-    this.#usage?.add('queue', -bytes);
-    if (this.#head > 64 && this.#head * 2 > this.#queue.length) {
-      this.#queue = this.#queue.slice(this.#head);
-      this.#head = 0;
-    }
+    const delivery = this.#queue.shift();
+    if (delivery === undefined) this.#trimmedTo = Number.POSITIVE_INFINITY;
+    this.#recount();
     return delivery;
+  }
+
+  #recount(): void {
+    const bytes = this.#queue.byteLength;
+    this.#usage?.add('queue', bytes - this.#queueBytes);
+    this.#queueBytes = bytes;
   }
 
   /** Never called with all 65,535 in flight: the receive maximum is lower. */

@@ -16,7 +16,7 @@ export interface QueueRoomOptions {
 }
 
 /** After a trim so much of the limit is free, so that the next one is not at the next message. */
-const KEPT_SHARE = 7 / 8;
+const KEPT_SHARE = 63 / 64;
 
 export class QueueRoom {
   readonly #options: QueueRoomOptions;

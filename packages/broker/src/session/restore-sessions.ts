@@ -1,5 +1,6 @@
 /** Builds sessions again from stored operations. What refers to something unknown is passed over: it has ended since. */
 import type { Delivery, SharedDelivery } from '../message.ts';
+import type { QueueSpool } from './queue-spool.ts';
 import { Session } from './session.ts';
 import type { StoredDelivery, StoredOperation } from './session-store.ts';
 
@@ -22,10 +23,12 @@ export type SessionOperation = Exclude<StoredOperation, { kind: 'retained' | 'cl
 
 export class RestoringSessions {
   readonly #queueBytesMax: number;
+  readonly #spool: QueueSpool;
   readonly #byKey = new Map<string, Restoring>();
 
-  constructor(queueBytesMax: number) {
+  constructor(queueBytesMax: number, spool: QueueSpool) {
     this.#queueBytesMax = queueBytesMax;
+    this.#spool = spool;
   }
 
   apply(operation: SessionOperation): void {
@@ -88,7 +91,7 @@ export class RestoringSessions {
     const { key, clientId, identity, expiryIntervalS, will, endsAtMs } = operation;
     let found = this.#byKey.get(key);
     if (found === undefined) {
-      const session = new Session(key, clientId, identity, this.#queueBytesMax);
+      const session = new Session(key, clientId, identity, this.#queueBytesMax, this.#spool);
       found = { session, endsAtMs, queued: new Map(), inFlight: new Map() };
       this.#byKey.set(key, found);
     }

@@ -4,6 +4,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { Budgets } from '../budgets.ts';
 import { NO_BYTES } from '../message.ts';
 import { Router } from '../router/router.ts';
+import { MemorySpool } from './queue-spool.ts';
 import { EXPIRY_NEVER_S, type SessionLink, type Will } from './session.ts';
 import { type OpenRequest, SessionRegistry } from './session-registry.ts';
 import type { SessionStore, StoredOperation } from './session-store.ts';
@@ -30,6 +31,7 @@ function create(): SessionRegistry {
     clock,
     budgets,
     queueBytesPerSessionMax: 10_000,
+    spool: new MemorySpool(1_000_000),
     expired: (count) => {
       expiredCount += count;
     },
@@ -204,10 +206,7 @@ test('a message that waits for many stands in the snapshot once, and each gets i
   registry = create();
   registry.restore(operations);
   const topicsOf = (clientId: string): string[] =>
-    registry
-      .find(one!.identity, clientId)!
-      .outbound.unfinished()
-      .map(({ message }) => message.topic);
+    [...registry.find(one!.identity, clientId)!.outbound.unfinished()].map(({ delivery }) => delivery.message.topic);
   expect(topicsOf('one')).toEqual(['a', 'b', 'c']);
   expect(topicsOf('two')).toEqual(['c', 'a']);
 });

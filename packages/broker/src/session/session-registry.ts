@@ -7,6 +7,7 @@ import type { Budgets, DeviceUsage } from '../budgets.ts';
 import type { Message } from '../message.ts';
 import type { ClientIdentity } from '../options.ts';
 import type { Router } from '../router/router.ts';
+import type { QueueSpool } from './queue-spool.ts';
 import { RestoringSessions } from './restore-sessions.ts';
 import { Session, sessionKey, type Will } from './session.ts';
 import { type SessionStore, type StoredDelivery, type StoredOperation, storedDelivery } from './session-store.ts';
@@ -17,6 +18,7 @@ export interface SessionRegistryOptions {
   readonly clock: Clock;
   readonly budgets: Budgets;
   readonly queueBytesPerSessionMax: number;
+  readonly spool: QueueSpool;
   /** Messages that expired while they waited. */
   readonly expired: (count: number) => void;
   readonly publishWill: (session: Session, will: Will) => void;
@@ -61,8 +63,8 @@ export class SessionRegistry {
       session = undefined;
     }
     const isPresent = session !== undefined;
-    const { queueBytesPerSessionMax } = this.#options;
-    session ??= new Session(key, request.clientId, request.identity, queueBytesPerSessionMax);
+    const { queueBytesPerSessionMax, spool } = this.#options;
+    session ??= new Session(key, request.clientId, request.identity, queueBytesPerSessionMax, spool);
     const wasStored = session.isPersistent;
     session.identity = request.identity;
     session.expiryIntervalS = request.expiryIntervalS;
@@ -136,8 +138,8 @@ export class SessionRegistry {
 
   /** Takes in what the store has kept. Every session is alone from now on. */
   restore(operations: readonly StoredOperation[]): void {
-    const { router, clock, budgets, queueBytesPerSessionMax } = this.#options;
-    const restoring = new RestoringSessions(queueBytesPerSessionMax);
+    const { router, clock, budgets, queueBytesPerSessionMax, spool } = this.#options;
+    const restoring = new RestoringSessions(queueBytesPerSessionMax, spool);
     for (const operation of operations) {
       if (operation.kind === 'retained')
         router.restoreRetained(operation.organizationId, operation.message.topic, operation.message);
@@ -169,9 +171,11 @@ export class SessionRegistry {
       const { key } = session;
       yield operationOf(session, Number.isFinite(session.endsAtMs) ? session.endsAtMs : null);
       for (const subscription of session.subscriptions.values()) yield { kind: 'subscribed', key, subscription };
-      for (const delivery of session.outbound.unfinished()) {
+      for (const { delivery, isSpooled } of session.outbound.unfinished()) {
         const deliveries = byMessage.get(delivery.message);
-        if (deliveries === undefined) byMessage.set(delivery.message, [storedDelivery(key, delivery)]);
+        // What comes out of the spool is not gathered: all of it would be in memory.
+        if (isSpooled) yield { kind: 'queued', message: delivery.message, deliveries: [storedDelivery(key, delivery)] };
+        else if (deliveries === undefined) byMessage.set(delivery.message, [storedDelivery(key, delivery)]);
         else deliveries.push(storedDelivery(key, delivery));
         yield null;
       }

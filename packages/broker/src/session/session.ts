@@ -7,6 +7,7 @@ import type { Delivery, Message } from '../message.ts';
 import type { ClientIdentity } from '../options.ts';
 import type { Subscription } from '../router/subscription-trie.ts';
 import { Outbound } from './outbound.ts';
+import type { QueueSpool } from './queue-spool.ts';
 
 /** The connected client as the session and the router see it. */
 export interface SessionLink {
@@ -61,11 +62,11 @@ export class Session {
   device: DeviceUsage | null = null;
   #lastDeliveryId = 0;
 
-  constructor(key: string, clientId: string, identity: ClientIdentity, queueBytesMax: number) {
+  constructor(key: string, clientId: string, identity: ClientIdentity, queueBytesMax: number, spool: QueueSpool) {
     this.key = key;
     this.clientId = clientId;
     this.identity = identity;
-    this.outbound = new Outbound(queueBytesMax);
+    this.outbound = new Outbound(queueBytesMax, spool);
   }
 
   /** Survives its connection, and so is kept in the session store. */
