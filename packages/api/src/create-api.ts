@@ -16,6 +16,7 @@ import { problemOf, registerProblems, sendProblem } from './plugins/problems.ts'
 import { createRateLimit } from './plugins/rate-limit.ts';
 import { registerSecurity } from './plugins/security.ts';
 import { registerStaticUi } from './plugins/static-ui.ts';
+import { registerUnreadAnswers } from './plugins/unread-answers.ts';
 import { registerRoutes } from './register-routes.ts';
 import { GroupAppender } from './routes/ingest/group-appender.ts';
 
@@ -48,6 +49,7 @@ export async function createApi(deps: ApiDependencies): Promise<Api> {
   registerProblems(app, logger);
   registerJsonBody(app);
   registerMetrics(app, metrics);
+  registerUnreadAnswers(app, settings, metrics);
   await registerSecurity(app, settings);
   await app.register(cookie);
   await registerOpenApi(app, settings.version, settings.publicUrl);

@@ -25,6 +25,14 @@ export interface ApiSettings {
   readonly bodyBytesMax: number;
   /** Bytes of HTTP telemetry that wait for the log; beyond it requests get 429 with Retry-After. */
   readonly ingestQueueBytesMax: number;
+  /** Requests under way on one connection (pipelined); further ones are answered 429. */
+  readonly requestsPerConnectionMax: number;
+  /** Bytes of large answers that one connection has not read; a further one is answered 429. */
+  readonly unreadAnswerBytesPerConnectionMax: number;
+  /** The same in all: beyond it slow readers are cut off; where there are none, a further one is answered 429. */
+  readonly unreadAnswerBytesMax: number;
+  /** How long a caller may read nothing of a large answer before it is cut off, in milliseconds. */
+  readonly answerStalledTimeoutMs: number;
   readonly liveClientsMax: number;
   readonly liveSubscriptionsPerClientMax: number;
   /** Bytes written to one live client that it has not read: beyond it what comes waits in its backlog. */
@@ -55,6 +63,10 @@ export const DEFAULT_API_SETTINGS: ApiSettings = {
   accessTokenSeconds: 15 * 60,
   bodyBytesMax: 1024 * 1024,
   ingestQueueBytesMax: 64 * 1024 * 1024,
+  requestsPerConnectionMax: 64,
+  unreadAnswerBytesPerConnectionMax: 32 * 1024 * 1024,
+  unreadAnswerBytesMax: 64 * 1024 * 1024,
+  answerStalledTimeoutMs: 30_000,
   liveClientsMax: 10_000,
   liveSubscriptionsPerClientMax: 200,
   liveUnreadBytesPerClientMax: 256 * 1024,
