@@ -7,6 +7,7 @@ import { basename, join, relative } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { type Finding, type Inspection, messageOf } from '@fieldline/kit';
 import type { Micros, Position } from '@fieldline/model';
+import { checkBlocks } from './block-list.ts';
 import type { SealedFile } from './layout.ts';
 import { listedFiles } from './open-state.ts';
 import { FORMAT_VERSION } from './schema.ts';
@@ -25,6 +26,7 @@ export interface StoreInspection extends Inspection {
 const FROM_LOG =
   'stop the server and run `fieldline doctor --repair`: what the log keeps of it comes again; or restore a backup';
 const MEMORY_LIMIT = '512MB';
+const BLOCKS_TOLD_MAX = 5;
 
 /** Inspects the store's folder; one that is not there is empty. */
 export async function inspectStore(dir: string): Promise<StoreInspection> {
@@ -47,9 +49,11 @@ export async function inspectStore(dir: string): Promise<StoreInspection> {
     return { part: 'store', ...found, databaseSound };
   }
   found.findings.push(...(await inspectWriteAheadLog(`${path}.wal`)));
+  if (!(await inspectBlocks(path, found.findings))) return { part: 'store', ...found, databaseSound: false };
   try {
     await withDatabase(path, async (connection) => {
-      databaseSound = await inspectTables(connection, path, found);
+      databaseSound =
+        (await inspectTables(connection, path, found)) && (await knowsFiles(connection, path, sealedDir, found));
       if (databaseSound) await inspectSealed(connection, sealedDir, found);
     });
   } catch (error) {
@@ -57,6 +61,29 @@ export async function inspectStore(dir: string): Promise<StoreInspection> {
     found.findings.push(unreadable(path, 'the database cannot be opened', error));
   }
   return { part: 'store', ...found, databaseSound };
+}
+
+/** True where every block is the one that was written there, as far as that is known. Otherwise DuckDB must not read them. */
+async function inspectBlocks(path: string, findings: Finding[]): Promise<boolean> {
+  const check = await checkBlocks(path);
+  if (check === 'unknown') return true;
+  if (check === 'damaged list') {
+    const meaning =
+      'the list of the database’s blocks is damaged: one that stands in the place of another is not noticed';
+    findings.push({
+      file: `${path}.blocks`,
+      place: null,
+      meaning,
+      remedy: 'the next start writes it anew',
+      mend: 'restart',
+    });
+    return true;
+  }
+  for (const { place, byteOffset, meaning } of check.slice(0, BLOCKS_TOLD_MAX)) {
+    const what = `${meaning}; DuckDB would take it for what it should be`;
+    findings.push({ file: path, place: `${place}, byte ${byteOffset}`, meaning: what, remedy: FROM_LOG, mend: 'log' });
+  }
+  return check.length === 0;
 }
 
 interface Mutable {
@@ -110,6 +137,23 @@ async function inspectTables(connection: DuckDBConnection, path: string, found: 
     next: Number(next),
   }));
   return true;
+}
+
+/** False where the database is as good as new and samples are sealed beside it: the start of its write-ahead log is missing. */
+async function knowsFiles(
+  connection: DuckDBConnection,
+  path: string,
+  sealedDir: string,
+  found: Mutable,
+): Promise<boolean> {
+  const tables = await (await connection.run("SELECT 1 FROM duckdb_tables() WHERE table_name = 'files'")).getRows();
+  const listed = tables.length === 0 ? [] : await listedFiles(connection);
+  if (listed.length > 0 || found.positions.length > 0) return true;
+  const names = await sealedNames(sealedDir);
+  if (names.length === 0) return true;
+  const meaning = `it has never read the log and knows none of the ${names.length} sealed files beside it: it is another one, or what it was told first is missing`;
+  found.findings.push({ file: path, place: null, meaning, remedy: FROM_LOG, mend: 'log' });
+  return false;
 }
 
 /** Reads every value of a table or of a file; the sum of their hashes is what makes DuckDB do so. */

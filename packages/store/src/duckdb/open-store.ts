@@ -16,6 +16,7 @@ import {
 } from '@fieldline/kit';
 import type { RetentionSettings, SampleColumns, StoreStatistics, TelemetryStore, TimeRange } from '../store.ts';
 import { acquirePosition, appendBatch, createGeneration } from './append-batch.ts';
+import { checkBlocks, type Misplaced } from './block-list.ts';
 import { Cells } from './cells.ts';
 import { checksumOf, defineSeries } from './define-series.ts';
 import { HotAppender } from './hot-appender.ts';
@@ -35,7 +36,7 @@ import { downsample, readBuckets } from './read-buckets.ts';
 import { checkedSeries, readRaw } from './read-raw.ts';
 import { migrate } from './schema.ts';
 import { Serial } from './serial.ts';
-import { Session, storeError } from './session.ts';
+import { DATABASE_FILE, Session, storeError } from './session.ts';
 import type { StoreSettings, StoreState } from './state.ts';
 import { cutTornEnd } from './torn-log.ts';
 import { clearDamage, damageOf, markDamaged } from './verify-files.ts';
@@ -97,11 +98,17 @@ const CLOSED_GENERATIONS_MAX = 2;
  * caller holds the data folder's lock. FORMAT_TOO_NEW where a newer program wrote it.
  */
 export async function openDuckdbStore(options: DuckdbStoreOptions): Promise<DuckdbStore> {
+  const isListed = await refuseMisplacedBlocks(join(options.dir, DATABASE_FILE));
   const session = await openSession(options).catch((error: unknown) => {
     throw unopened(options.dir, error);
   });
   try {
     await migrate(session.writer);
+    if (!isListed) {
+      await session.listBlocks().catch((error: unknown) => {
+        options.logger?.warn({ error: messageOf(error) }, 'the list of the database’s blocks could not be written');
+      });
+    }
     const state = await openState(session, options);
     return new OpenStore(state, options);
   } catch (error) {
@@ -122,6 +129,18 @@ async function openSession(options: DuckdbStoreOptions): Promise<Session> {
     options.logger?.warn({ ...torn }, sentence);
     return Session.open({ dir, memoryLimitBytes, threads, readConnections });
   }
+}
+
+/** DuckDB would read them as if they were in their place, and answer with another value. True where all were compared with a list. */
+async function refuseMisplacedBlocks(path: string): Promise<boolean> {
+  const check = await checkBlocks(path);
+  if (typeof check === 'string') return false;
+  if (check.length === 0) return true;
+  const [{ place, meaning }] = check as [Misplaced];
+  throw new FieldlineError(
+    'STORE_DAMAGED',
+    `${path}, ${place}: ${meaning} (${check.length} such places); stop the server and run \`fieldline doctor --repair\`, or restore the store from a backup`,
+  );
 }
 
 function unopened(dir: string, error: unknown): FieldlineError {
@@ -225,7 +244,7 @@ class OpenStore implements DuckdbStore {
 
   constructor(state: StoreState, options: DuckdbStoreOptions) {
     this.#state = state;
-    this.#databasePath = join(options.dir, 'store.duckdb');
+    this.#databasePath = join(options.dir, DATABASE_FILE);
     options.metrics?.gauge('fieldline_store_hot_rows', 'Samples not yet sealed', [], (gauge) =>
       gauge.set(this.#hotRows()),
     );
@@ -345,6 +364,10 @@ class OpenStore implements DuckdbStore {
     clearInterval(interrupting);
     await this.#state.writes.run(async () => {
       this.#state.appender.close();
+      await this.#state.session.checkpoint().catch((error: unknown) => {
+        // The write-ahead log stays, and is read again at the next start.
+        this.#state.logger.warn({ error: messageOf(error) }, 'the telemetry store was closed without a checkpoint');
+      });
     });
     this.#state.session.close();
   }

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { messageOf, syncDirectory } from '@fieldline/kit';
 import type { Position } from '@fieldline/model';
+import { checkBlocks, tablesIn, writeBlockList } from './block-list.ts';
 import { type StoreInspection, withDatabase } from './inspect-store.ts';
 import type { SealedFile } from './layout.ts';
 import { listedFiles } from './open-state.ts';
@@ -59,9 +60,7 @@ export async function repairStore(repair: StoreRepair, inspection: StoreInspecti
 
 /** Opening replays the write-ahead log as far as it is whole; the checkpoint puts that into the database. */
 async function checkpoint(dir: string): Promise<void> {
-  await withWritable(join(dir, 'store.duckdb'), async (connection) => {
-    await connection.run('CHECKPOINT');
-  });
+  await withWritable(join(dir, 'store.duckdb'), async () => {});
 }
 
 async function takeOutFiles(repair: StoreRepair, damaged: readonly SealedFile[]): Promise<StoreRepairReport> {
@@ -72,7 +71,6 @@ async function takeOutFiles(repair: StoreRepair, damaged: readonly SealedFile[])
       await connection.run(`DELETE FROM files WHERE id IN (${damaged.map(({ id }) => integer(id)).join(', ')})`);
       done.push(...(await goBack(connection, repair)));
     });
-    await connection.run('CHECKPOINT');
   });
   return { done, fromLog: damaged, isNew: false };
 }
@@ -103,15 +101,21 @@ async function rebuild(repair: StoreRepair): Promise<StoreRepairReport> {
   await mkdir(join(dir, 'sealed'), { recursive: true });
   const done = [`moved ${dir} to ${old}`];
   const lost: SealedFile[] = [];
+  const misplaced = await misplacedBlocks(join(old, 'store.duckdb'));
   await withWritable(join(dir, 'store.duckdb'), async (connection) => {
     await migrate(connection);
-    const source = await openable(old);
-    if (source === null) {
+    const source = misplaced === null ? null : await openable(old);
+    if (source === null || misplaced === null) {
       done.push('nothing could be taken over from the old database; its sealed files stay readable as Parquet there');
       return;
     }
+    const unsound = await unsoundTables(source, misplaced);
+    if (unsound.has('format') || unsound.has('files')) {
+      done.push('the list of sealed files could not be taken over; they stay readable as Parquet in the old folder');
+      return;
+    }
     await connection.run(`ATTACH ${quote(source)} AS old (READ_ONLY)`);
-    for (const [what, ...tables] of TOGETHER) done.push(await takeOver(connection, what, tables));
+    for (const [what, ...tables] of TOGETHER) done.push(await takeOver(connection, what, tables, unsound));
     const { sound, damaged } = await sortFiles(source, join(old, 'sealed'));
     for (const file of sound) {
       await mkdir(dirname(join(dir, 'sealed', file.path)), { recursive: true });
@@ -121,7 +125,6 @@ async function rebuild(repair: StoreRepair): Promise<StoreRepairReport> {
     done.push(`took over ${sound.length} sealed files with ${sumOf(sound)} samples`);
     lost.push(...damaged);
     await connection.run('DETACH old');
-    await connection.run('CHECKPOINT');
   });
   await rm(join(old, 'without-log.duckdb'), { force: true });
   done.push('the store reads the log again from its oldest record, at the next start');
@@ -150,7 +153,26 @@ async function openable(old: string): Promise<string | null> {
   return null;
 }
 
-async function takeOver(connection: DuckDBConnection, what: string, tables: readonly string[]): Promise<string> {
+async function unsoundTables(path: string, misplaced: readonly number[]): Promise<Set<string>> {
+  return misplaced.length === 0 ? new Set() : withDatabase(path, (database) => tablesIn(database, misplaced));
+}
+
+/** Blocks of the old database that are not what was written there; null where it cannot be told what is what. */
+async function misplacedBlocks(path: string): Promise<number[] | null> {
+  const check = await checkBlocks(path);
+  if (typeof check === 'string') return [];
+  return check.some(({ block, isMetadata }) => block === null || isMetadata) ? null : check.map(({ block }) => block!);
+}
+
+async function takeOver(
+  connection: DuckDBConnection,
+  what: string,
+  tables: readonly string[],
+  unsound: ReadonlySet<string>,
+): Promise<string> {
+  if (tables.some((table) => unsound.has(table))) {
+    return `could not take over ${what} (blocks of another place stand there); made anew from what is there`;
+  }
   try {
     await transaction(connection, async () => {
       for (const table of tables) await connection.run(`INSERT INTO ${table} BY NAME SELECT * FROM old.${table}`);
@@ -184,11 +206,14 @@ async function moveAside({ dir, asideDir }: StoreRepair, path: string): Promise<
   return `moved ${from} to ${to}`;
 }
 
+/** Changes end with a checkpoint, and the list of blocks that belongs to it. */
 async function withWritable(path: string, use: (connection: DuckDBConnection) => Promise<void>): Promise<void> {
   const instance = await DuckDBInstance.create(path, { threads: '2', memory_limit: '512MB' });
   const connection = await instance.connect();
   try {
     await use(connection);
+    await connection.run('CHECKPOINT');
+    await writeBlockList(path, connection);
   } finally {
     connection.closeSync();
     instance.closeSync();

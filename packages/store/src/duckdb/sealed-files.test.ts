@@ -238,6 +238,7 @@ test('a newer format is refused', async () => {
 test('an older format is migrated with its hot rows', async () => {
   await store.close();
   await unlink(join(dir, 'store.duckdb'));
+  await unlink(join(dir, 'store.duckdb.blocks'));
   const database = await DuckDBInstance.create(join(dir, 'store.duckdb'));
   const connection = await database.connect();
   await connection.run('CREATE TABLE format (version INTEGER)');

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { FieldlineError, makeDirectorySync, messageOf, syncDirectory } from '@fieldline/kit';
+import { writeBlockList } from './block-list.ts';
 
 export interface SessionOptions {
   readonly dir: string;
@@ -14,6 +15,7 @@ export interface SessionOptions {
   readonly readConnections: number;
 }
 
+export const DATABASE_FILE = 'store.duckdb';
 /** Reads that may wait for a connection; one more is refused with OVERLOADED. */
 const READS_WAITING_MAX = 256;
 /** The write-ahead log is emptied by maintain() at a good moment, never by a commit. */
@@ -45,7 +47,7 @@ export class Session {
     makeDirectorySync(options.dir);
     makeDirectorySync(spill);
     makeDirectorySync(sealed);
-    const instance = await DuckDBInstance.create(join(options.dir, 'store.duckdb'), {
+    const instance = await DuckDBInstance.create(join(options.dir, DATABASE_FILE), {
       threads: String(options.threads),
       memory_limit: `${Math.floor(options.memoryLimitBytes / 1024)}KiB`,
       temp_directory: spill,
@@ -91,10 +93,16 @@ export class Session {
     this.#isLogNamed = true;
   }
 
-  /** Moves the write-ahead log into the database; the next commit begins a new one. */
+  /** Moves the write-ahead log into the database; the next commit begins a new one. The list of blocks follows. */
   async checkpoint(): Promise<void> {
     this.#isLogNamed = false;
     await this.writer.run('CHECKPOINT');
+    await this.listBlocks();
+  }
+
+  /** Writes down which blocks the last checkpoint has left. */
+  listBlocks(): Promise<void> {
+    return writeBlockList(join(this.#dir, DATABASE_FILE), this.writer);
   }
 
   close(): void {
