@@ -126,7 +126,9 @@ async function openWriters(
         onDamage,
         onFlush: (flush) => metrics.flushed(topic, flush.records, flush.byteLength),
       };
-      all.push(await PartitionWriter.open(settings, groups.knownEnd(topic, partition)));
+      const writer = await PartitionWriter.open(settings, groups.knownEnd(topic, partition));
+      if (groups.begin(topic, partition) === null) await groups.setBegin(topic, partition, writer.first);
+      all.push(writer);
     }
     writers.set(topic, all);
     metrics.watchBytes(topic, () => all.reduce((sum, writer) => sum + writer.byteLength, 0));
@@ -230,9 +232,14 @@ class SegmentLog implements EmbeddedLog {
     let freed = 0;
     for (const [topic, { retentionMs, retentionBytes }] of this.#settings) {
       const writers = this.#writersOf(topic);
-      for (const writer of writers) {
-        if (retentionMs !== null) freed += await dropOlderThan(writer, now - retentionMs * 1000);
-        if (retentionBytes !== null) freed += await dropBeyond(writer, retentionBytes / writers.length);
+      for (const [partition, writer] of writers.entries()) {
+        // Noted first: where files are missing that retention has not deleted, the doctor says so.
+        const drop = async (): Promise<number> => {
+          await this.#groups.setBegin(topic, partition, writer.firstAfterOldest);
+          return writer.dropOldest();
+        };
+        if (retentionMs !== null) freed += await dropOlderThan(writer, now - retentionMs * 1000, drop);
+        if (retentionBytes !== null) freed += await dropBeyond(writer, retentionBytes / writers.length, drop);
       }
     }
     return freed;
@@ -271,15 +278,15 @@ class SegmentLog implements EmbeddedLog {
   }
 }
 
-async function dropOlderThan(writer: PartitionWriter, oldest: Micros): Promise<number> {
+async function dropOlderThan(writer: PartitionWriter, oldest: Micros, drop: () => Promise<number>): Promise<number> {
   await writer.rollIfOlderThan(oldest);
   let freed = 0;
-  while (writer.hasSealed && (await writer.oldestTimeMax()) < oldest) freed += await writer.dropOldest();
+  while (writer.hasSealed && (await writer.oldestTimeMax()) < oldest) freed += await drop();
   return freed;
 }
 
-async function dropBeyond(writer: PartitionWriter, bytesMax: number): Promise<number> {
+async function dropBeyond(writer: PartitionWriter, bytesMax: number, drop: () => Promise<number>): Promise<number> {
   let freed = 0;
-  while (writer.hasSealed && writer.byteLength > bytesMax) freed += await writer.dropOldest();
+  while (writer.hasSealed && writer.byteLength > bytesMax) freed += await drop();
   return freed;
 }

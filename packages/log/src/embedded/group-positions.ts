@@ -8,6 +8,9 @@ import type { Position } from '@fieldline/model';
 /** Below this size the journal is never rewritten. */
 const REWRITE_BYTES_MIN = 1024 * 1024;
 
+/** In the place of a group: where the log begins. No group has a name with a space in front. */
+const BEGIN = ' begin';
+
 /** Key → position. Keys are JSON: [topic, partition, group], or [topic, partition] for the log's own end. */
 type Positions = Map<string, Position>;
 
@@ -49,6 +52,16 @@ export class GroupPositions {
     await this.#put(keyOf(topic, partition), end);
   }
 
+  /** Everything below was deleted by retention, and nothing else was; null where that was never noted. */
+  begin(topic: string, partition: number): Position | null {
+    return this.#positions.get(keyOf(topic, partition, BEGIN)) ?? null;
+  }
+
+  /** To be noted before retention deletes what lies below. */
+  async setBegin(topic: string, partition: number, begin: Position): Promise<void> {
+    await this.#put(keyOf(topic, partition, BEGIN), begin);
+  }
+
   /** The highest position that anybody is known to have seen in this partition. */
   knownEnd(topic: string, partition: number): Position {
     return knownEnd(this.#positions, topic, partition);
@@ -87,6 +100,7 @@ export async function inspectGroupPositions(path: string): Promise<{
   readonly damage: readonly string[];
   readonly tornBytes: number;
   knownEnd(topic: string, partition: number): Position;
+  begin(topic: string, partition: number): Position | null;
 }> {
   const { records, damage, tornBytes } = await readJournal(path);
   const positions = latest(records);
@@ -95,6 +109,7 @@ export async function inspectGroupPositions(path: string): Promise<{
     damage,
     tornBytes,
     knownEnd: (topic, partition) => knownEnd(positions, topic, partition),
+    begin: (topic, partition) => positions.get(keyOf(topic, partition, BEGIN)) ?? null,
   };
 }
 

@@ -36,7 +36,10 @@ export async function inspectLog(dir: string): Promise<LogInspection> {
   const groups = await inspectGroups(dir, findings);
   counts.groups = groups?.count ?? 0;
   for (const { topic, partition } of folders) {
-    const known = groups?.knownEnd(topic, partition) ?? 0;
+    const known = {
+      begin: groups?.begin(topic, partition) ?? null,
+      end: groups?.knownEnd(topic, partition) ?? 0,
+    };
     const found = await inspectPartition(dir, topic, partition, known, findings);
     partitions.push(found.bounds);
     counts.segments += found.segments;
@@ -117,7 +120,7 @@ async function inspectPartition(
   dir: string,
   topic: TopicName,
   partition: number,
-  knownEnd: Position,
+  known: { readonly begin: Position | null; readonly end: Position },
   findings: Finding[],
 ): Promise<{ bounds: InspectedPartition; segments: number; records: number }> {
   const folder = partitionFolder(dir, topic, partition);
@@ -127,6 +130,9 @@ async function inspectPartition(
   let end: Position = firsts[0] ?? 0;
   let isEndSure = true;
   let deletedBefore: Micros | null = null;
+  if (known.begin !== null && firsts.length > 0 && firsts[0]! > known.begin) {
+    findings.push(lostFile(segmentPath(folder, known.begin), known.begin, firsts[0]!));
+  }
   for (const [index, first] of firsts.entries()) {
     const path = segmentPath(folder, first);
     const recovery = await recoverOrTell(path, first, findings);
@@ -134,16 +140,23 @@ async function inspectPartition(
     if (index === 0) deletedBefore = finiteOrNull(recovery.header?.timeMaxBefore);
     const previousEnd = recovery.header?.previousEnd ?? first;
     if (index > 0 && isEndSure && end < previousEnd)
-      findings.push(missing(segmentPath(folder, firsts[index - 1]!), end, previousEnd));
+      findings.push(missing(folder, firsts[index - 1]!, end, previousEnd));
     tellDamage(path, recovery, index === firsts.length - 1, findings);
     byteLength += recovery.byteLength;
     records += recovery.recordCount;
-    isEndSure = recovery.damage.length === 0;
+    isEndSure = recovery.damage.every(({ to }) => to !== null);
     end = Math.max(end, recovery.nextUnused);
   }
-  if (isEndSure && end < knownEnd)
-    findings.push(missing(firsts.length > 0 ? segmentPath(folder, firsts.at(-1)!) : folder, end, knownEnd));
-  const bounds = { topic, partition, first: firsts[0] ?? 0, next: Math.max(end, knownEnd), byteLength, deletedBefore };
+  if (isEndSure && end < known.end) {
+    const newest = firsts.at(-1);
+    const first = known.begin ?? 0;
+    findings.push(
+      newest === undefined
+        ? lostFile(segmentPath(folder, first), first, known.end)
+        : missing(folder, newest, end, known.end),
+    );
+  }
+  const bounds = { topic, partition, first: firsts[0] ?? 0, next: Math.max(end, known.end), byteLength, deletedBefore };
   return { bounds, segments: firsts.length, records };
 }
 
@@ -170,8 +183,10 @@ function tellDamage(path: string, recovery: Recovery, isNewest: boolean, finding
       mend: 'none',
     });
   }
-  const torn = recovery.byteLength - recovery.intactEnd;
-  if (recovery.damage.length > 0 || torn === 0) return;
+  const last = recovery.damage.at(-1);
+  const toldEnd = Math.max(recovery.intactEnd, last === undefined ? 0 : last.byteOffset + last.byteLength);
+  const torn = recovery.byteLength - toldEnd;
+  if (torn <= 0) return;
   if (isNewest)
     findings.push(
       tornEnd(path, torn, `records from ${recovery.end} on in it were never acknowledged, or are told of below`),
@@ -187,12 +202,22 @@ function tellDamage(path: string, recovery: Recovery, isNewest: boolean, finding
   }
 }
 
-function missing(file: string, from: Position, to: Position): Finding {
+function missing(folder: string, before: Position, from: Position, to: Position): Finding {
+  return {
+    file: segmentPath(folder, before),
+    place: `records ${from} to ${to - 1}`,
+    meaning: `they are missing at its end: it was cut off, or ${segmentPath(folder, from)} is lost; ${LOST}`,
+    remedy: 'restore it from a backup, or leave it: the log goes on behind them',
+    mend: 'none',
+  };
+}
+
+function lostFile(file: string, from: Position, to: Position): Finding {
   return {
     file,
     place: `records ${from} to ${to - 1}`,
-    meaning: `they are missing at its end: the file was cut off, or lost; ${LOST}`,
-    remedy: 'restore it from a backup, or leave it: the log goes on behind them',
+    meaning: `they are missing, and retention has not deleted them: the file is lost; ${LOST}`,
+    remedy: 'restore it from a backup, or leave it: readers begin behind them',
     mend: 'none',
   };
 }

@@ -84,6 +84,16 @@ export class PartitionWriter {
     return this.#next;
   }
 
+  /** The oldest record that is kept. */
+  get first(): Position {
+    return this.#sealed[0]?.first ?? this.#active.first;
+  }
+
+  /** The oldest record once the oldest complete segment is deleted. */
+  get firstAfterOldest(): Position {
+    return this.#sealed[1]?.first ?? this.#active.first;
+  }
+
   get byteLength(): number {
     return this.#sealed.reduce((sum, segment) => sum + segment.byteLength, 0) + this.#active.byteLength;
   }
@@ -290,7 +300,7 @@ export class PartitionWriter {
 
   #publish(): void {
     this.#options.ends.publish({
-      first: this.#sealed[0]?.first ?? this.#active.first,
+      first: this.first,
       next: this.#next,
       activeFirst: this.#active.first,
       activeBytes: this.#active.byteLength,

@@ -43,7 +43,7 @@ export async function recoverSegment(path: string, first: Position): Promise<Rec
   return withSegment(path, async (handle) => {
     const window = new FileWindow(handle, WINDOW_BYTES);
     const header = decodeSegmentHeader(await window.view(0, SEGMENT_HEADER_BYTES), path);
-    if (header === 'misplaced') return misplaced(byteLength, first);
+    if (header === 'misplaced') return lostWhole(byteLength, first, MISPLACED);
     const damage: DamagedSpan[] = [];
     if (header === null && byteLength > SEGMENT_HEADER_BYTES) {
       const reason = 'the segment header is damaged';
@@ -80,13 +80,17 @@ export async function recoverSegment(path: string, first: Position): Promise<Rec
       at = found.byteOffset;
     }
     const intactEnd = Math.min(at, byteLength);
+    if (header === null && recordCount === 0 && byteLength > SEGMENT_HEADER_BYTES)
+      return lostWhole(byteLength, first, NOTHING_INTACT);
     return { header, byteLength, intactEnd, end, nextUnused: nextUnused ?? end, timeMax, recordCount, damage };
   });
 }
 
-/** Nothing of another segment's file counts. What stood here is unknown; positions are not used again as far as it may have reached. */
-function misplaced(byteLength: number, first: Position): Recovery {
-  const reason = 'this is the file of another segment, put in the place of this one';
+const NOTHING_INTACT = 'neither its header nor anything in it is intact';
+const MISPLACED = 'this is the file of another segment, put in the place of this one';
+
+/** Nothing of it counts. What stood here is unknown; positions are not used again as far as it may have reached. */
+function lostWhole(byteLength: number, first: Position, reason: string): Recovery {
   return {
     header: null,
     byteLength,
