@@ -1,27 +1,30 @@
 /**
- * Line 8: a flipped bit or a truncation at random places of log, store, sealed files, sessions and catalog, each on a fresh copy
- * of a folder whose every sample is known. The doctor must find it and name the file, or all reads must be equal; a server that
- * is started on it must never tell a wrong value; and after `fieldline doctor --repair` it must tell all of them again.
+ * Line 8: injuries at random places of log, store, sealed files, sessions and catalog of a folder whose every sample is known.
+ * Each alone is looked at as the doctor does, and read as log, store and broker read: it is named, or changes nothing, and never is
+ * anything else given out than was written. Then real servers run on injured folders (on all whose injury was not named), before
+ * and after `fieldline doctor --repair`: never a wrong value, and in the end all samples again.
  */
-import { rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { examineFolder, findingsOf } from '@fieldline/server';
-import { fieldline } from '../tests/support/command-line.ts';
-import { type Injury, injure, random } from '../tests/support/corruption/injuries.ts';
-import {
-  compareAll,
-  copyFolder,
-  ENVIRONMENT,
-  type KnownFolder,
-  makeKnownFolder,
-  SAMPLES,
-  type Truth,
-} from '../tests/support/corruption/known-folder.ts';
-import { startServer, temporaryFolder } from '../tests/support/server-process.ts';
-import type { Outcome, ScorecardLine } from './line.ts';
+import type { Examined } from '../tests/support/corruption/examine.process.ts';
+import { examineAll } from '../tests/support/corruption/examine-all.ts';
+import { chooseInjury, type Injury, random } from '../tests/support/corruption/injuries.ts';
+import { type KnownFolder, makeKnownFolder, SAMPLES } from '../tests/support/corruption/known-folder.ts';
+import { type Nursed, nurse } from '../tests/support/corruption/nurse.ts';
+import { temporaryFolder } from '../tests/support/server-process.ts';
+import type { Form, Outcome, ScorecardLine } from './line.ts';
 
-/** In the short form the server is started on each injury that was not found, and on every so-manieth that was. */
-const SHORT_SERVER_EVERY = 20;
+const COUNTS: Readonly<Record<Form, number>> = { short: 60, long: 1000 };
+/** How many groups of each lane are given to servers; those of injuries that were not named all are. */
+const GROUPS: Readonly<Record<Form, Readonly<Record<Lane, number>>>> = {
+  short: { unnamed: 1000, log: 2, sealed: 2, store: 3, catalog: 2 },
+  long: { unnamed: 1000, log: 15, sealed: 15, store: 30, catalog: 25 },
+};
+/** Files of one folder that are injured at the same time; a damaged database hides what is beside it. */
+const FILES_PER_GROUP: Readonly<Record<Lane, number>> = { unnamed: 5, log: 5, sealed: 4, store: 1, catalog: 1 };
+const SERVERS_AT_ONCE = Math.min(2, availableParallelism());
+
+type Lane = 'unnamed' | 'log' | 'sealed' | 'store' | 'catalog';
 
 export const corruption: ScorecardLine = {
   number: 8,
@@ -30,102 +33,136 @@ export const corruption: ScorecardLine = {
   async run(form, say) {
     const folder = temporaryFolder('corruption');
     const known = await makeKnownFolder(folder.path);
-    const seed = Date.now() % 1_000_000;
+    const seed = Number(process.env.FIELDLINE_TEST_SEED ?? Date.now() % 1_000_000);
+    const injuries = Array.from({ length: COUNTS[form] }, (_, index) => injuryOf(known, seed * 1000 + index));
     say(`seed ${seed}; ${SAMPLES} known samples`);
-    const count = form === 'long' ? 1000 : 60;
-    const tally = new Tally();
-    for (let index = 0; index < count; index++) {
-      const chance = random(seed * 1000 + index);
-      const dataDir = join(folder.path, 'injured');
-      copyFolder(chance() < 0.5 ? known.killed : known.stopped, dataDir);
-      const injury = injure(dataDir, chance);
-      const withServer = form === 'long' || index % SHORT_SERVER_EVERY === 0;
-      await tally.note(await prove(dataDir, injury, known, withServer), injury, say);
-      rmSync(dataDir, { recursive: true });
-      if ((index + 1) % 20 === 0) say(`${index + 1} injuries: ${tally.outcome(index + 1).figure}`);
-    }
+    const tally = new Tally(say);
+    const examined = await examineAll(injuries, join(folder.path, 'examined'), (done) => {
+      if (done % 100 === 0) say(`${done} injuries examined`);
+    });
+    for (const [index, result] of examined.entries()) tally.examined(injuries[index]!, result);
+    const groups = chooseGroups(injuries, examined, form);
+    say(`${tally.named} of ${injuries.length} named; servers start on ${groups.length} folders`);
+    await eachOf(groups, SERVERS_AT_ONCE, async ({ lane, injuries: together }, index) => {
+      const nursed = await nurse(known, together, join(folder.path, `patient-${index}`), lane !== 'unnamed');
+      if (isWell(nursed) || together.length === 1) return tally.nursed(together, nursed);
+      // Which of them it was.
+      for (const one of together) {
+        const alone = await nurse(known, [one], join(folder.path, `patient-${index}`), lane !== 'unnamed');
+        tally.nursed([one], alone);
+      }
+    });
     if (tally.findings.length === 0) folder.remove();
-    return tally.outcome(count);
+    return tally.outcome(injuries.length);
   },
 };
 
-interface Proof {
-  /** A finding names the injured file. */
-  readonly isFound: boolean;
-  /** What the server said; null where it was not started, 'refused' with its words where it did not start or answer. */
-  readonly served: Truth | { readonly refused: string } | null;
-  /** After a repair, where one was needed. */
-  readonly repaired: Truth | { readonly refused: string } | null;
+/** Known by the seed alone. */
+export interface SeededInjury extends Injury {
+  readonly seed: number;
+  /** The whole folder that it is an injury of. */
+  readonly from: string;
 }
 
-async function prove(dataDir: string, injury: Injury, known: KnownFolder, withServer: boolean): Promise<Proof> {
-  const withCatalog = injury.kind.startsWith('catalog');
-  const findings = findingsOf(await examineFolder(dataDir, { withCatalog }));
-  const isFound = findings.some(({ file, place }) => names(file, place, join(dataDir, injury.file)));
-  if (isFound && !withServer) return { isFound, served: null, repaired: null };
-  const served = await serve(dataDir, known);
-  const isWhole = 'equal' in served && served.equal === SAMPLES && served.wrong === 0;
-  if (isWhole) return { isFound, served, repaired: null };
-  await fieldline(['doctor', '--repair', '--data-dir', dataDir]);
-  return { isFound, served, repaired: await serve(dataDir, known) };
+function injuryOf(known: KnownFolder, seed: number): SeededInjury {
+  const from = seed % 2 === 0 ? known.killed : known.stopped;
+  return { ...chooseInjury(from, random(seed)), seed, from };
 }
 
-/** The catalog's reader names tables, or the folder: PostgreSQL does not tell the file of all that it misses. */
-function names(file: string, place: string | null, injured: string): boolean {
-  return (
-    file === injured ||
-    (injured.startsWith(`${file}/`) && file.endsWith('catalog')) ||
-    (place?.includes(injured) ?? false)
-  );
+interface Group {
+  readonly lane: Lane;
+  readonly injuries: readonly SeededInjury[];
 }
 
-async function serve(dataDir: string, known: KnownFolder): Promise<Truth | { refused: string }> {
-  try {
-    const server = await startServer({ dataDir, environment: ENVIRONMENT });
-    try {
-      return await compareAll(server, known);
-    } finally {
-      await server.stop();
+/** Injuries of different files of one folder, together. */
+function chooseGroups(injuries: readonly SeededInjury[], examined: readonly Examined[], form: Form): Group[] {
+  const open = new Map<string, SeededInjury[]>();
+  const groups: { lane: Lane; injuries: SeededInjury[] }[] = [];
+  for (const [index, injury] of injuries.entries()) {
+    const lane = examined[index]!.isNamed ? laneOf(injury.kind) : 'unnamed';
+    const key = `${lane} ${injury.from}`;
+    const group = open.get(key);
+    const isTaken = group === undefined || group.some(({ file }) => file === injury.file);
+    if (!isTaken && group.length < FILES_PER_GROUP[lane]) {
+      group.push(injury);
+      continue;
     }
-  } catch (error) {
-    return { refused: error instanceof Error ? error.message.slice(-1000) : String(error) };
+    const next = [injury];
+    open.set(key, next);
+    groups.push({ lane, injuries: next });
   }
+  const left = { ...GROUPS[form] };
+  return groups.filter(({ lane }) => left[lane]-- > 0);
+}
+
+function laneOf(kind: string): Lane {
+  if (kind.startsWith('catalog')) return 'catalog';
+  if (kind === 'sealed') return 'sealed';
+  return kind.startsWith('store') ? 'store' : 'log';
+}
+
+function isWell({ wrong, isWhole }: Nursed): boolean {
+  return wrong === 0 && isWhole;
+}
+
+/** Runs the work for all items, so many at the same time, in their order. */
+async function eachOf<T>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T, index: number) => Promise<void>,
+): Promise<void> {
+  const entries = items.entries();
+  const lanes = Array.from({ length: atOnce }, async () => {
+    for (const [index, item] of entries) await work(item, index);
+  });
+  await Promise.all(lanes);
 }
 
 class Tally {
   readonly findings: string[] = [];
-  readonly #counts = { found: 0, harmless: 0, served: 0, refused: 0, repaired: 0, wrong: 0 };
+  readonly #say: (line: string) => void;
+  readonly #counts = { named: 0, servers: 0, refused: 0, tried: 0, harmless: 0, whole: 0, wrong: 0 };
 
-  async note({ isFound, served, repaired }: Proof, injury: Injury, say: (line: string) => void): Promise<void> {
+  constructor(say: (line: string) => void) {
+    this.#say = say;
+  }
+
+  get named(): number {
+    return this.#counts.named;
+  }
+
+  examined(injury: SeededInjury, { isNamed, amiss }: Examined): void {
+    if (isNamed) this.#counts.named += 1;
+    if (amiss !== null) this.#amiss([injury], amiss);
+  }
+
+  nursed(injuries: readonly SeededInjury[], { refusal, wrong, isWhole, needsRepair, words }: Nursed): void {
     const counts = this.#counts;
-    const amiss = (what: string): void => {
-      const sentence = `${injury.kind}: ${injury.file}, ${injury.what}: ${what}`;
-      this.findings.push(sentence);
-      say(sentence);
-    };
-    if (isFound) counts.found += 1;
-    else if (served !== null && 'equal' in served && served.equal === SAMPLES) counts.harmless += 1;
-    else amiss(`not found, and ${JSON.stringify(served)}`);
-    for (const truth of [served, repaired]) {
-      if (truth === null || !('wrong' in truth) || truth.wrong === 0) continue;
-      counts.wrong += truth.wrong;
-      amiss(`${truth.wrong} wrong values`);
-    }
-    if (served === null) return;
-    if ('refused' in served) counts.refused += 1;
-    else counts.served += 1;
-    if (repaired === null) return;
-    if ('equal' in repaired && repaired.equal === SAMPLES) counts.repaired += 1;
-    // The catalog is not in the log: it is named, and comes from a backup.
-    else if (!injury.kind.startsWith('catalog')) amiss(`not whole after the repair: ${JSON.stringify(repaired)}`);
+    counts.servers += 1;
+    counts.tried += injuries.length;
+    counts.wrong += wrong;
+    if (refusal) counts.refused += 1;
+    if (wrong > 0) this.#amiss(injuries, `${wrong} wrong values: ${words}`);
+    if (isWhole) counts[needsRepair ? 'whole' : 'harmless'] += injuries.length;
+    else
+      this.#amiss(injuries, `not whole ${needsRepair ? 'after the repair' : 'although nothing was named'}: ${words}`);
   }
 
   outcome(count: number): Outcome {
-    const { found, harmless, served, refused, repaired, wrong } = this.#counts;
+    const { named, servers, refused, tried, harmless, whole, wrong } = this.#counts;
     return {
       passed: this.findings.length === 0,
-      figure: `${found} of ${count} named by the doctor, ${harmless} without effect (all ${SAMPLES} samples equal); ${wrong} wrong values; started on ${served + refused}: ${served} served, ${refused} refused, ${repaired} whole after a repair`,
+      figure:
+        `${named} of ${count} named by the doctor; servers on ${servers} folders with ${tried} of the injuries: ${wrong} wrong values, ` +
+        `${refused} refused to start; all ${SAMPLES} samples again after a repair of ${whole}, and without one at ${harmless}`,
       findings: this.findings,
     };
+  }
+
+  #amiss(injuries: readonly SeededInjury[], what: string): void {
+    const named = injuries.map(({ kind, file, what: how, seed }) => `${kind}: ${file}, ${how} (seed ${seed})`);
+    const sentence = `${named.join(' and ')}: ${what}`;
+    this.findings.push(sentence);
+    this.#say(sentence);
   }
 }

@@ -1,6 +1,9 @@
-/** Random injuries of a data folder: a flipped bit or a truncation in a file of a chosen kind. Everything follows from the seed. */
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+/**
+ * Random injuries of a data folder, one file each: flipped bits, cut ends, zeros, blocks exchanged or doubled, files in the place
+ * of others or gone. Everything follows from the seed.
+ */
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
 
 /** Kinds of files, and how often each is chosen. */
 const KINDS: readonly (readonly [kind: string, share: number, pattern: RegExp])[] = [
@@ -13,18 +16,41 @@ const KINDS: readonly (readonly [kind: string, share: number, pattern: RegExp])[
   ['catalog', 2, /^catalog\//],
   ['catalog state', 1, /^catalog\/(pg_(xact|multixact|wal)|global\/(pg_control|pg_filenode))/],
 ];
-const CUT_SHARE = 0.25;
+
+/** Sizes at which a disk, a file system or a database moves data; DuckDB's blocks begin behind its headers. */
+const BLOCKS: readonly (readonly [byteLength: number, from: number])[] = [
+  [512, 0],
+  [4096, 0],
+  [8192, 0],
+  [262_144, 12_288],
+];
+const TRIES_MAX = 50;
 
 export interface Injury {
   readonly kind: string;
   /** Within the folder. */
   readonly file: string;
-  /** 'bit 3 of byte 812' or 'cut at byte 812'. */
+  /** What was done to it: 'bit 3 of byte 812'. */
   readonly what: string;
+  /** What stands there now; null = the file is gone. */
+  readonly bytes: Buffer | null;
 }
 
-/** Changes one file of the folder. */
-export function injure(folder: string, chance: () => number): Injury {
+type Harm = (bytes: Buffer, chance: Chance) => { what: string; bytes: Buffer } | null;
+type Chance = () => number;
+
+const HARMS: readonly (readonly [share: number, harm: Harm | 'misplace' | 'remove'])[] = [
+  [9, flipBit],
+  [3, cutEnd],
+  [3, zeroRange],
+  [2, exchangeBlocks],
+  [2, doubleBlock],
+  [1.5, 'misplace'],
+  [0.5, 'remove'],
+];
+
+/** Chooses an injury of the folder and changes nothing yet. */
+export function chooseInjury(folder: string, chance: Chance): Injury {
   const all = filesOf(folder);
   const kinds = KINDS.map(([kind, share, pattern]) => ({
     kind,
@@ -32,20 +58,106 @@ export function injure(folder: string, chance: () => number): Injury {
     files: all.filter((file) => pattern.test(file)),
   }));
   const there = kinds.filter(({ files }) => files.length > 0);
-  const tickets = there.flatMap((each) => Array.from({ length: each.share }, () => each));
-  const { kind, files } = tickets[Math.floor(chance() * tickets.length)]!;
-  const file = files[Math.floor(chance() * files.length)]!;
+  for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
+    const { kind, files } = weighted(
+      there.map((each) => [each.share, each] as const),
+      chance,
+    );
+    const file = files[Math.floor(chance() * files.length)]!;
+    const harm = weighted(HARMS, chance);
+    const injury = injuryOf(folder, file, kind, harm, files, chance);
+    if (injury !== null) return injury;
+  }
+  throw new Error(`no injury of ${folder} changes anything`);
+}
+
+/** Puts an injury in place. */
+export function inflict(folder: string, { file, bytes }: Injury): void {
   const path = join(folder, file);
-  const bytes = readFileSync(path);
+  if (bytes === null) rmSync(path);
+  else writeFileSync(path, bytes);
+}
+
+function injuryOf(
+  folder: string,
+  file: string,
+  kind: string,
+  harm: Harm | 'misplace' | 'remove',
+  alike: readonly string[],
+  chance: Chance,
+): Injury | null {
+  if (harm === 'remove') return { kind, file, what: 'removed', bytes: null };
+  const before = readFileSync(join(folder, file));
+  if (harm === 'misplace') {
+    const others = alike.filter((other) => other !== file && sort(other) === sort(file));
+    if (others.length === 0) return null;
+    const other = others[Math.floor(chance() * others.length)]!;
+    const bytes = readFileSync(join(folder, other));
+    return bytes.equals(before) ? null : { kind, file, what: `replaced by ${other}`, bytes };
+  }
+  const done = harm(Buffer.from(before), chance);
+  return done === null || done.bytes.equals(before) ? null : { kind, file, ...done };
+}
+
+/** Files that a confused file system might mix up: of one extension, or relations of one database. */
+function sort(file: string): string {
+  return /\.\w+$/.exec(basename(file))?.[0] ?? file.replace(/\d+/g, '');
+}
+
+function flipBit(bytes: Buffer, chance: Chance): ReturnType<Harm> {
   const at = Math.floor(chance() * bytes.length);
   const bit = Math.floor(chance() * 8);
-  if (chance() < CUT_SHARE) {
-    writeFileSync(path, bytes.subarray(0, at));
-    return { kind, file, what: `cut at byte ${at} of ${bytes.length}` };
-  }
   bytes[at]! ^= 1 << bit;
-  writeFileSync(path, bytes);
-  return { kind, file, what: `bit ${bit} of byte ${at} of ${bytes.length}` };
+  return { what: `bit ${bit} of byte ${at} of ${bytes.length}`, bytes };
+}
+
+function cutEnd(bytes: Buffer, chance: Chance): ReturnType<Harm> {
+  const at = Math.floor(chance() * bytes.length);
+  return { what: `cut at byte ${at} of ${bytes.length}`, bytes: bytes.subarray(0, at) };
+}
+
+function zeroRange(bytes: Buffer, chance: Chance): ReturnType<Harm> {
+  const [length] = BLOCKS[Math.floor(chance() * 3)]!;
+  const at = Math.floor((chance() * bytes.length) / length) * length;
+  const end = Math.min(bytes.length, at + length * (1 + Math.floor(chance() * 4)));
+  bytes.fill(0, at, end);
+  return { what: `zeros in bytes ${at} to ${end - 1} of ${bytes.length}`, bytes };
+}
+
+function exchangeBlocks(bytes: Buffer, chance: Chance): ReturnType<Harm> {
+  const places = twoBlocks(bytes, chance);
+  if (places === null) return null;
+  const { a, b, length } = places;
+  const kept = Buffer.from(bytes.subarray(a, a + length));
+  bytes.copy(bytes, a, b, b + length);
+  kept.copy(bytes, b);
+  return { what: `bytes ${a} and ${b} exchanged, ${length} each, of ${bytes.length}`, bytes };
+}
+
+function doubleBlock(bytes: Buffer, chance: Chance): ReturnType<Harm> {
+  const places = twoBlocks(bytes, chance);
+  if (places === null) return null;
+  const { a, b, length } = places;
+  bytes.copy(bytes, a, b, b + length);
+  return { what: `${length} bytes at ${b} also at ${a}, of ${bytes.length}`, bytes };
+}
+
+function twoBlocks(bytes: Buffer, chance: Chance): { a: number; b: number; length: number } | null {
+  const [length, from] = BLOCKS[Math.floor(chance() * BLOCKS.length)]!;
+  const count = Math.floor((bytes.length - from) / length);
+  if (count < 2) return null;
+  const a = from + Math.floor(chance() * count) * length;
+  const b = from + Math.floor(chance() * count) * length;
+  return a === b ? null : { a, b, length };
+}
+
+function weighted<T>(choices: readonly (readonly [share: number, choice: T])[], chance: Chance): T {
+  let left = chance() * choices.reduce((sum, [share]) => sum + share, 0);
+  for (const [share, choice] of choices) {
+    left -= share;
+    if (left < 0) return choice;
+  }
+  return choices.at(-1)![1];
 }
 
 function filesOf(folder: string): string[] {
