@@ -15,6 +15,13 @@ interface Request {
   readonly headers?: Record<string, string>;
 }
 
+/** Names, and what cursors and receipts are made of. */
+const TEXTS = [
+  ...NAMES,
+  ...['{"__proto__":{"polluted":1}}', '[{"__proto__":1}]', '{"constructor":{"prototype":{"polluted":1}}}'].map((json) =>
+    Buffer.from(json).toString('base64url'),
+  ),
+];
 const UNDER_WAY = 8;
 const NO_ID = '00000000-0000-7000-8000-000000000000';
 const ANSWER_MS_MAX = 5_000;
@@ -51,7 +58,7 @@ function requestsFor(route: RouteDefinition, deviceId: string): Request[] {
   const path = route.path.replace(/:([A-Za-z]+)/g, (_, name: string) => (name === 'deviceId' ? deviceId : NO_ID));
   const harmless = method === 'DELETE' && path.includes(deviceId) ? path.replace(deviceId, NO_ID) : path;
   const requests: Request[] = [];
-  for (const name of NAMES) {
+  for (const name of TEXTS) {
     if (route.path.includes(':')) {
       requests.push({ method, path: route.path.replace(/:[A-Za-z]+/g, name) });
       requests.push({ method, path: path.replace(NO_ID, name).replace(method === 'DELETE' ? deviceId : '\0', name) });

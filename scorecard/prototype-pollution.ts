@@ -6,7 +6,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import mqtt from 'mqtt';
 import { ApiSession, type DeviceCredentials, eventually } from '../tests/support/api-session.ts';
 import { fieldline } from '../tests/support/command-line.ts';
@@ -15,7 +14,7 @@ import type { Outcome, ScorecardLine } from './line.ts';
 import { tryRoutes, trySockets } from './prototype-doors.ts';
 import { type Message, mappingOf, messagesOf, NAMES } from './prototype-payloads.ts';
 
-const WATCH = pathToFileURL(join(import.meta.dirname, '../tests/support/prototype-watch.ts')).href;
+const WATCH = new URL('../tests/support/prototype-watch.ts', import.meta.url).href;
 /** Main, broker, log, pipeline and catalog. */
 const THREADS_MIN = 4;
 

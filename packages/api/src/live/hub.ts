@@ -22,8 +22,8 @@ export type LiveServer = Server<ClientEvents, ServerEvents, Record<string, never
 const FRAMES_PER_OVERVIEW = 10;
 /** Devices with samples that wait for a frame; beyond it samples of further devices wait for their next ones. */
 const DEVICES_MAX = 20_000;
-/** About what a status change or an event takes in memory while it waits. */
-const NEWS_BYTES = 1_000;
+/** What a status change or an event takes in memory while it waits, beside its text. */
+const NEWS_BYTES = 500;
 
 export class LiveHub {
   readonly #io: LiveServer;
@@ -112,9 +112,10 @@ export class LiveHub {
   }
 
   /** Anything but samples. `emit` puts it onto one connection, or onto all that have room. */
-  #tell(rooms: readonly string[], emit: (to: Pick<LiveServer, 'emit'> | LiveSocket) => void): void {
+  #tell(rooms: readonly string[], news: object, emit: (to: Pick<LiveServer, 'emit'> | LiveSocket) => void): void {
     const behind = this.#behind(rooms);
-    for (const client of behind) client.oweNews(() => emit(client.socket), NEWS_BYTES);
+    const bytes = behind.length === 0 ? 0 : NEWS_BYTES + 2 * JSON.stringify(news).length;
+    for (const client of behind) client.oweNews(() => emit(client.socket), bytes);
     emit(this.#others(rooms, behind));
   }
 
@@ -142,7 +143,7 @@ export class LiveHub {
     const { organizationId, deviceId, status, since, lastSeen } = update;
     const timestamp = microsToIso(since ?? this.#context.clock.nowMicros());
     const change = { organizationId, deviceId, status, since: isoOrNull(since), lastSeen: isoOrNull(lastSeen) };
-    this.#tell(this.#roomsFor(organizationId, deviceId), (to) => {
+    this.#tell(this.#roomsFor(organizationId, deviceId), change, (to) => {
       to.emit('device:status', change);
       if (status === 'online') to.emit('device:connected', { organizationId, deviceId, timestamp });
       if (status === 'offline') {
@@ -156,7 +157,7 @@ export class LiveHub {
     const rooms =
       subjectKind === 'device' ? this.#roomsFor(organizationId, subjectId) : [roomOf('organization', organizationId)];
     const json = eventJson(event);
-    this.#tell(rooms, (to) => to.emit('event:created', json));
+    this.#tell(rooms, json, (to) => to.emit('event:created', json));
   }
 
   #endSessions({ userId, familyId }: { readonly userId: string; readonly familyId: string | null }): void {
