@@ -30,10 +30,3 @@ export interface ReadPosition {
   /** The next record to read. */
   readonly next: Position;
 }
-
-/** A span of source time of one series that was changed behind what had already been derived from it. */
-export interface DirtyRange {
-  readonly seriesId: number;
-  readonly from: number;
-  readonly to: number;
-}

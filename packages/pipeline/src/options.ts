@@ -4,7 +4,6 @@ import type { Clock, Logger, Metrics } from '@fieldline/kit';
 import type {
   DirectoryCache,
   DirectoryDevice,
-  DirtyRange,
   LoggedBatch,
   Micros,
   Position,
@@ -105,11 +104,6 @@ export interface PipelineOptions {
   /** Resolves when the dead letters are durable. */
   appendDeadLetters(batch: RawBatch): Promise<unknown>;
   onLive?(frames: readonly LiveFrame[]): void;
-  /**
-   * Spans of source time (both ends included) of series that got late or corrected samples. Told before they are stored and,
-   * after a crash, told again. What is awaited here holds up the transaction; failures are tried again.
-   */
-  onDirty?(ranges: readonly DirtyRange[]): Promise<void> | void;
   /** Devices that were heard of since the last call, about once a second. */
   onLastSeen?(deviceIds: readonly string[], times: readonly Micros[]): void;
   readonly settings?: Partial<PipelineSettings>;

@@ -1,10 +1,8 @@
 /**
  * Gathers the samples of one transaction in columns. Memory grows by doubling and is kept. Beside what the store gets it knows
- * which raw record each row comes from, so that a batch can be cut between records, and which series had late or
- * corrected samples.
+ * which raw record each row comes from, so that a batch can be cut between records.
  */
-import type { DirtyRange, Micros, Position, SampleBatch } from '@fieldline/model';
-import type { SeriesState } from './series-state.ts';
+import type { Position, SampleBatch } from '@fieldline/model';
 
 export class SampleBatchBuilder {
   count = 0;
@@ -17,7 +15,6 @@ export class SampleBatchBuilder {
   /** Log position of the raw record that a row was read from. Equal rows stand together, ascending. */
   recordPosition: Float64Array;
   #texts: Map<number, string> | null = null;
-  readonly #dirty: SeriesState[] = [];
 
   constructor(samplesExpected = 65_536) {
     this.seriesId = new Int32Array(samplesExpected);
@@ -46,23 +43,6 @@ export class SampleBatchBuilder {
   setText(row: number, text: string): void {
     this.#texts ??= new Map();
     this.#texts.set(row, text);
-  }
-
-  /** A sample of this series at a time that is not newer than the newest one. */
-  noteDirty(series: SeriesState, time: Micros): void {
-    if (series.dirtyFrom > series.dirtyTo) this.#dirty.push(series);
-    if (time < series.dirtyFrom) series.dirtyFrom = time;
-    if (time > series.dirtyTo) series.dirtyTo = time;
-  }
-
-  /** The dirty ranges noted so far, both ends inclusive; none are left. */
-  takeDirty(): DirtyRange[] {
-    return this.#dirty.splice(0).map((series) => {
-      const range = { seriesId: series.id, from: series.dirtyFrom, to: series.dirtyTo };
-      series.dirtyFrom = Number.POSITIVE_INFINITY;
-      series.dirtyTo = Number.NEGATIVE_INFINITY;
-      return range;
-    });
   }
 
   /** Rows [from, to) as views into the builder's memory: valid until reset(). */
@@ -96,7 +76,6 @@ export class SampleBatchBuilder {
   reset(): void {
     this.count = 0;
     this.#texts = null;
-    this.takeDirty();
   }
 
   #textsOf(from: number, to: number): Map<number, string> | null {

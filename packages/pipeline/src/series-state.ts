@@ -45,9 +45,6 @@ export class SeriesState {
   isNews = false;
   /** The source time that was last given to a sample without one; see stages/normalise.ts. */
   assignedTime: Micros = Number.NEGATIVE_INFINITY;
-  /** Late or corrected samples of the transaction that is being gathered; none where dirtyFrom > dirtyTo. */
-  dirtyFrom: Micros = Number.POSITIVE_INFINITY;
-  dirtyTo: Micros = Number.NEGATIVE_INFINITY;
   #toldUnit = '';
   #toldConversion: LinearConversion | null = null;
 

@@ -242,7 +242,6 @@ export class Plant {
   readonly registry: MemoryRegistry;
   readonly deadBatches: RawBatch[] = [];
   readonly frames: LiveFrame[] = [];
-  readonly dirty: { seriesId: number; from: Micros; to: Micros }[] = [];
   readonly seen = new Map<string, Micros>();
   readonly #devices: DirectoryDevice[];
   readonly #series: SeriesDefinition[];
@@ -265,7 +264,6 @@ export class Plant {
         device(`auto-${key}`, { organizationId, key, gatewayId }),
       appendDeadLetters: async (batch) => void this.deadBatches.push(batch),
       onLive: (frames) => this.frames.push(...frames),
-      onDirty: (ranges) => void this.dirty.push(...ranges),
       onLastSeen: (ids, times) => {
         for (const [index, id] of ids.entries()) this.seen.set(id, times[index]!);
       },

@@ -57,12 +57,6 @@ export class TransactionWriter {
 
   /** Resolves when everything gathered is stored (or, record by record, a dead letter) up to `next`. */
   async write(builder: SampleBatchBuilder, next: Position): Promise<void> {
-    const dirty = builder.takeDirty();
-    const { onDirty } = this.#context.options;
-    // Before the commit: told twice after a crash, but never forgotten.
-    if (dirty.length > 0 && onDirty !== undefined) {
-      await untilDone('telling of late data', async () => onDirty(dirty), this.#context, true);
-    }
     await this.#store(builder, { from: 0, to: builder.count, next });
   }
 

@@ -1,5 +1,5 @@
 /**
- * write: the rows that came through, into the batch for the store; newest values, late samples and last-seen times are noted
+ * write: the rows that came through, into the batch for the store; newest values and last-seen times are noted
  * on the way. A sample's version is the position of its raw record, or the one that a replayed record first had.
  */
 import type { SampleBatchBuilder } from '../sample-batch-builder.ts';
@@ -49,14 +49,11 @@ function takeNewest(of: SeriesState, from: SampleBatchBuilder, at: number, text:
  * version is not known: what is read for the first time is higher, of a replay it is left open.
  */
 function behindNewest(of: SeriesState, into: SampleBatchBuilder, at: number, text: string | undefined): void {
-  const time = into.sourceTime[at]!;
-  if (time === of.newestTime) {
-    const version = into.version[at]!;
-    if (version <= of.newestVersion) return;
-    const isKnown = of.newestVersion !== Number.NEGATIVE_INFINITY || version === into.recordPosition[at]!;
-    if (isKnown) takeNewest(of, into, at, text);
-  }
-  into.noteDirty(of, time);
+  if (into.sourceTime[at]! !== of.newestTime) return;
+  const version = into.version[at]!;
+  if (version <= of.newestVersion) return;
+  const isKnown = of.newestVersion !== Number.NEGATIVE_INFINITY || version === into.recordPosition[at]!;
+  if (isKnown) takeNewest(of, into, at, text);
 }
 
 /** Notes when each device of the batch was last heard of; those that were not yet told of are added to `heard`. */
