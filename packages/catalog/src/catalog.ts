@@ -20,6 +20,7 @@ import type {
   Micros,
   SeriesDefinition,
   SeriesRequest,
+  StoredSeries,
   TopicMapping,
 } from '@fieldline/model';
 import type {
@@ -341,6 +342,12 @@ export interface Feed {
    * `refused` lists requests (by index) that would pass the limit of series per subject; the others are made all the same.
    */
   registerSeries(requests: readonly SeriesRequest[]): Promise<SeriesRegistration>;
+  /**
+   * For a catalog that was restored from an older copy: takes in series that the store has samples of, with their ids, where
+   * their device is there and neither id nor metric is taken; gives no id up to `highestId` to another one from now on.
+   * Returns how many it took in. Twice is fine.
+   */
+  restoreSeries(series: readonly StoredSeries[], highestId: number): Promise<number>;
   /** The device of this key, made (active, without a token) where there is none. `created` tells which. */
   registerDevice(device: {
     readonly organizationId: string;

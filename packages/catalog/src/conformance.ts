@@ -427,6 +427,27 @@ export function catalogConformance(name: string, open: () => Promise<TestDatabas
         expect(foreign.refused.map((refusal) => refusal.code)).toEqual(['DEVICE_UNKNOWN', 'DEVICE_UNKNOWN']);
       });
 
+      it('takes in series that a store knows, once, and gives no number up to the highest again', async () => {
+        const { restoreSeries, registerSeries } = catalog.system.feed;
+        const scoped = await one();
+        const device = await deviceOf(scoped);
+        const [made] = (await registerSeries(requestsFor(scoped.scope, device.id, 1))).series;
+        const { organizationId, subjectKind, valueKind } = made!;
+        const known = { organizationId, subjectKind, subjectId: device.id, valueKind, unit: 'Cel', metadata: { x: 1 } };
+        const lost = { ...known, id: made!.id + 500, metricKey: 'lost' };
+        const list = [
+          lost,
+          { ...known, id: made!.id + 501, metricKey: made!.metricKey },
+          { ...known, id: made!.id + 502, metricKey: 'of nobody', subjectId: newId() },
+        ];
+        expect(await restoreSeries(list, made!.id + 600)).toBe(1);
+        expect(await restoreSeries(list, made!.id + 600)).toBe(0);
+        expect(await scoped.series.get(lost.id)).toMatchObject(lost);
+        const [again, fresh] = (await registerSeries(requestsFor(scoped.scope, device.id, 2))).series;
+        expect(again).toEqual(made);
+        expect(fresh!.id).toBeGreaterThan(made!.id + 600);
+      });
+
       it('changes what a series means, and survives its device', async () => {
         const scoped = await one();
         const device = await deviceOf(scoped);

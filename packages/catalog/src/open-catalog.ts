@@ -24,6 +24,7 @@ import { systemJobs } from './queries/system-jobs.ts';
 import { bootstrap, seedBuiltInMappings, systemOrganizations } from './queries/system-organizations.ts';
 import * as refreshTokens from './queries/system-refresh-tokens.ts';
 import { registerDevice, registerSeries } from './queries/system-registration.ts';
+import { restoreSeries } from './queries/system-series.ts';
 import * as sessions from './queries/system-sessions.ts';
 import { signingKey, verificationKeys } from './queries/system-signing-keys.ts';
 import { userCatalog } from './queries/users.ts';
@@ -142,6 +143,7 @@ function joinSessions(database: Database, memory: SessionMemory, clock: Clock, s
 function joinFeed(database: Database, logger: Logger, seriesPerSubjectMax: number): Feed {
   return {
     registerSeries: (requests) => registerSeries(database, requests, seriesPerSubjectMax),
+    restoreSeries: (list, highestId) => restoreSeries(database, list, highestId),
     registerDevice: (device) => registerDevice(database, device),
     async insertEvents(events) {
       if (events.length === 0) return 0;

@@ -24,6 +24,12 @@ export interface SeriesDefinition {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
+/** What a telemetry store keeps of a series: what its samples mean. */
+export type StoredSeries = Pick<
+  SeriesDefinition,
+  'id' | 'organizationId' | 'subjectKind' | 'subjectId' | 'metricKey' | 'valueKind' | 'unit' | 'metadata'
+>;
+
 /** What is known about a series the first time its metric is seen. */
 export interface SeriesRequest {
   readonly organizationId: string;

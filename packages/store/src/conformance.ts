@@ -327,6 +327,17 @@ export function testStore(name: string, harness: StoreHarness): void {
       await always(async () => expect(await values()).toEqual([1]));
     });
 
+    test('tells the series that it was told, and the highest number that one of its samples has', async () => {
+      await opened();
+      await store!.defineSeries([seriesOf(1, 'a'), seriesOf(2, 'b')]);
+      await append([{ seriesId: 2, sourceTime: START, value: 1 }]);
+      await always(async () => {
+        const { series, highestId } = await store!.definedSeries();
+        expect(highestId).toBe(2);
+        if (store!.supports.persistent) expect([seriesOf(1, 'a'), seriesOf(2, 'b')]).toMatchObject(series);
+      });
+    });
+
     test('after close every call is refused', async () => {
       await opened();
       await store!.close();

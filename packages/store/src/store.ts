@@ -22,7 +22,7 @@
  * - Retention deletes by resolution: raw samples (and buckets under an hour), hours, days each have their own age, and go in
  *   whole UTC days. Where hours are gone, a day is the UTC day whose noon lies in it. latest() is not touched by retention.
  */
-import type { Micros, ReadPosition, Resolution, SampleBatch, SeriesDefinition } from '@fieldline/model';
+import type { Micros, ReadPosition, Resolution, SampleBatch, SeriesDefinition, StoredSeries } from '@fieldline/model';
 
 export interface StoreCapabilities {
   readonly manyProcesses: boolean;
@@ -132,10 +132,21 @@ export interface TelemetryReader {
   statistics(): Promise<StoreStatistics>;
 }
 
+export interface DefinedSeries {
+  readonly series: readonly StoredSeries[];
+  /** 0 where there is none. */
+  readonly highestId: number;
+}
+
 export interface TelemetryStore extends TelemetryReader {
   readonly supports: StoreCapabilities;
   /** Tells the store what a series is, before its first sample; told again with changes it takes them over. */
   defineSeries(series: readonly SeriesDefinition[]): Promise<void>;
+  /**
+   * What the store knows of its series, and the highest id that any of its samples has: no other series may ever get one up to
+   * it. A store that does not keep definitions tells none.
+   */
+  definedSeries(): Promise<DefinedSeries>;
   /** Takes a partition over: raises its epoch and returns it with the stored position (next = 0 at the first time). */
   acquire(topic: string, partition: number): Promise<ReadPosition>;
   append(batch: SampleBatch, position: ReadPosition): Promise<void>;

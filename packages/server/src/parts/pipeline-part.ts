@@ -90,6 +90,7 @@ export function catalogGate(of: Installation): CatalogGate {
   const { feed } = of.catalog.system;
   return {
     registerSeries: (requests) => feed.registerSeries(requests),
+    restoreSeries: (series, highestId) => feed.restoreSeries(series, highestId),
     registerDevice: async (organizationId, key, gatewayId) => {
       const { device, created } = await feed.registerDevice({ organizationId, key, gatewayId });
       if (created) of.eventWriter.write(registeredEvent(device));

@@ -16,6 +16,7 @@ import type {
   RawBatch,
   SeriesDefinition,
   SeriesRequest,
+  StoredSeries,
 } from '@fieldline/model';
 import type {
   BucketColumns,
@@ -84,6 +85,7 @@ export interface ConnectionMessage {
 export interface CatalogGate {
   registerSeries(requests: readonly SeriesRequest[]): Promise<SeriesRegistrationAnswer>;
   registerDevice(organizationId: string, key: string, gatewayId: string | null): Promise<DirectoryDevice>;
+  restoreSeries(series: readonly StoredSeries[], highestId: number): Promise<number>;
 }
 
 export interface PipelineHost extends ThreadHost {

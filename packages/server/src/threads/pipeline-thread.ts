@@ -21,6 +21,7 @@ import { DirectoryCache } from '@fieldline/model';
 import { createPipeline, type Pipeline, type PipelineOptions, type PipelineStatistics } from '@fieldline/pipeline';
 import { openDuckdbStore } from '@fieldline/store';
 import { writeCompiledCode } from '../compiled-code.ts';
+import { agreeOnSeries } from './agree-on-series.ts';
 import type { LiveStore, StorePortMessage } from './history-messages.ts';
 import { leaveOutStored } from './leave-out-stored.ts';
 import type {
@@ -133,9 +134,11 @@ async function run(start: PipelineStart): Promise<void> {
   const logHost = remote<LogHost>(logPort);
   reader = openEmbeddedLogReader({ shared: start.log as SharedLog, logger });
   directory.load(start.directory);
+  const catalog = remote<CatalogGate>(catalogPort);
+  await agreeOnSeries({ store, directory, catalog, logger });
   await store.defineSeries([...directory.allSeries()]);
   await leaveOutStored({ topic: TOPIC, openedAt: start.openedAt, store, reader, writer: logHost, logger });
-  pipeline = createPipeline(pipelineOptions(reader, logHost, remote<CatalogGate>(catalogPort), start));
+  pipeline = createPipeline(pipelineOptions(reader, logHost, catalog, start));
   timers.push(
     setInterval(maintain, MAINTAIN_INTERVAL_MS),
     setInterval(

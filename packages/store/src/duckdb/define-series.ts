@@ -2,7 +2,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { SeriesDefinition } from '@fieldline/model';
+import type { SeriesDefinition, StoredSeries } from '@fieldline/model';
+import type { DefinedSeries } from '../store.ts';
 import { quote, storeError, transaction } from './session.ts';
 import type { StoreState } from './state.ts';
 import { finish, organizationFolder, UNFINISHED } from './write-parquet.ts';
@@ -40,6 +41,34 @@ export async function defineSeries(state: StoreState, series: readonly SeriesDef
     state.seriesChecksums.set(definition.id, checksumOf(columns));
     state.seriesChanged.add(definition.organizationId);
   }
+}
+
+/** Everything that was ever defined here; files that a new database has taken over may know ids that it does not. */
+export async function definedSeries({ session }: StoreState): Promise<DefinedSeries> {
+  try {
+    const rows = await (await session.writer.run('SELECT * FROM series ORDER BY id')).getRowObjects();
+    const highest = await (
+      await session.writer.run(
+        'SELECT greatest((SELECT max(id) FROM series), (SELECT max(max_series) FROM files), (SELECT max(series_id) FROM latest)) AS id',
+      )
+    ).getRowObjects();
+    return { series: rows.map(asSeries), highestId: Number(highest[0]?.id ?? 0) };
+  } catch (error) {
+    throw storeError('reading the definitions of series', error);
+  }
+}
+
+function asSeries(row: Readonly<Record<string, unknown>>): StoredSeries {
+  return {
+    id: Number(row.id),
+    organizationId: String(row.organization_id),
+    subjectKind: row.subject_kind as StoredSeries['subjectKind'],
+    subjectId: String(row.subject_id),
+    metricKey: String(row.metric_key),
+    valueKind: row.value_kind as StoredSeries['valueKind'],
+    unit: String(row.unit),
+    metadata: JSON.parse(String(row.metadata)) as StoredSeries['metadata'],
+  };
 }
 
 type SeriesColumns = readonly [id: number, ...texts: string[]];

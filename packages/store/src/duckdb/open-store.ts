@@ -18,7 +18,7 @@ import type { RetentionSettings, SampleColumns, StoreStatistics, TelemetryStore,
 import { acquirePosition, appendBatch, createGeneration } from './append-batch.ts';
 import { checkBlocks, type Misplaced } from './block-list.ts';
 import { Cells } from './cells.ts';
-import { checksumOf, defineSeries } from './define-series.ts';
+import { checksumOf, definedSeries, defineSeries } from './define-series.ts';
 import { HotAppender } from './hot-appender.ts';
 import { LatestSamples } from './latest-samples.ts';
 import { Layout, LayoutKeeper } from './layout.ts';
@@ -258,6 +258,10 @@ class OpenStore implements DuckdbStore {
 
   async defineSeries(series: Parameters<TelemetryStore['defineSeries']>[0]): Promise<void> {
     await this.#write(() => defineSeries(this.#state, series));
+  }
+
+  definedSeries(): ReturnType<TelemetryStore['definedSeries']> {
+    return this.#write(() => definedSeries(this.#state));
   }
 
   acquire(topic: string, partition: number): ReturnType<TelemetryStore['acquire']> {

@@ -65,6 +65,10 @@ export function createMemoryStore(retention: RetentionSettings = KEEP_ALL): Tele
     async defineSeries() {
       assertOpen();
     },
+    async definedSeries() {
+      assertOpen();
+      return { series: [], highestId: Math.max(0, ...samples.keys()) };
+    },
     async acquire(topic, partition) {
       assertOpen();
       const position = positionOf(topic, partition);
