@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 export interface RunningBroker {
   readonly port: number;
   readonly tlsPort: number;
+  readonly wsPort: number;
   residentKb(): number;
   stop(): Promise<void>;
 }
@@ -53,14 +54,15 @@ async function startProgram(file: string, { certFile, keyFile }: Certificate): P
       throw new Error(`${file} did not start`);
     }),
   ])) as [string];
-  const { tcp, tls } = JSON.parse(line) as { tcp: number; tls: number };
-  return running(child, tcp, tls);
+  const { tcp, tls, ws } = JSON.parse(line) as { tcp: number; tls: number; ws: number };
+  return running(child, tcp, tls, ws);
 }
 
-function running(child: ChildProcess, port: number, tlsPort: number): RunningBroker {
+function running(child: ChildProcess, port: number, tlsPort: number, wsPort: number): RunningBroker {
   return {
     port,
     tlsPort,
+    wsPort,
     residentKb: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]),
     stop: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
@@ -84,7 +86,7 @@ async function freePort(): Promise<number> {
 async function startMosquitto(certificate: Certificate): Promise<RunningBroker | null> {
   const program = ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto'].find((path) => existsSync(path));
   if (program === undefined) return null;
-  const [port, tlsPort] = [await freePort(), await freePort()];
+  const [port, tlsPort, wsPort] = [await freePort(), await freePort(), await freePort()];
   const configFile = `${certificate.certFile}.mosquitto.conf`;
   writeFileSync(
     configFile,
@@ -100,6 +102,8 @@ async function startMosquitto(certificate: Certificate): Promise<RunningBroker |
       `listener ${tlsPort} 127.0.0.1`,
       `certfile ${certificate.certFile}`,
       `keyfile ${certificate.keyFile}`,
+      `listener ${wsPort} 127.0.0.1`,
+      'protocol websockets',
     ].join('\n'),
   );
   // Node raises its own limit of descriptors to the hard one; Mosquitto does not.
@@ -107,7 +111,7 @@ async function startMosquitto(certificate: Certificate): Promise<RunningBroker |
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   await new Promise((resolve) => setTimeout(resolve, 500));
-  return running(child, port, tlsPort);
+  return running(child, port, tlsPort, wsPort);
 }
 
 async function startAedes(certificate: Certificate): Promise<RunningBroker | null> {

@@ -18,6 +18,8 @@ export type CrowdTask =
       readonly port: number;
       /** PEM of the authority: TLS. Absent: plain TCP. */
       readonly ca?: string;
+      /** MQTT over WebSocket. */
+      readonly webSocket?: boolean;
       readonly clients: readonly CrowdClient[];
       readonly concurrency: number;
       readonly keepAliveS: number;

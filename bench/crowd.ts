@@ -7,6 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createSecureContext, type SecureContext, connect as tlsConnect } from 'node:tls';
 import type { CrowdClient, CrowdReport, CrowdTask } from './crowd-lead.ts';
 import { connectPacket, publishQos1 } from './crowd-packets.ts';
+import { binaryFrame, FrameBytes, upgradeRequest } from './crowd-websocket.ts';
 import { quantile } from './figures.ts';
 
 /** Latencies that are kept; beyond it the oldest are overwritten. */
@@ -26,6 +27,7 @@ class Client {
   /** Bytes of the packet under way that are still to come, and of the next header those that have come. */
   #bodyLeft = 0;
   #header: number[] = [];
+  readonly #frame: ((packet: Buffer) => Buffer) | null;
 
   constructor(task: CrowdTask & { kind: 'open' }, settings: CrowdClient, onAnswer: (c: Client, type: number) => void) {
     this.settings = settings;
@@ -40,8 +42,17 @@ class Client {
       }
       this.#socket = tlsConnect({ host, port, secureContext, checkServerIdentity: () => undefined });
     }
-    this.#socket.write(connectPacket(settings, task.keepAliveS));
-    this.#socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    const greet = (): void => this.write(connectPacket(settings, task.keepAliveS));
+    if (task.webSocket === true) {
+      this.#frame = binaryFrame;
+      this.#socket.write(upgradeRequest(host, port));
+      const frames = new FrameBytes(greet, (bytes) => this.#read(bytes));
+      this.#socket.on('data', (chunk: Buffer) => frames.take(chunk));
+    } else {
+      this.#frame = null;
+      greet();
+      this.#socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    }
     this.#socket.on('error', () => {}); // 'close' follows
     this.#socket.on('close', () => {
       this.isClosed = true;
@@ -50,7 +61,7 @@ class Client {
   }
 
   write(bytes: Buffer): void {
-    this.#socket.write(bytes);
+    this.#socket.write(this.#frame === null ? bytes : this.#frame(bytes));
   }
 
   end(): void {

@@ -1,10 +1,13 @@
 /** Aedes alone in a process, for comparison. Arguments: certificate and key. Prints its ports as one JSON line. */
 import { readFileSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer } from 'node:tls';
+import { createWebSocketStream, WebSocketServer } from 'ws';
 
 interface AedesModule {
-  readonly Aedes: { createBroker(options: object): Promise<{ handle(socket: Socket): void }> };
+  readonly Aedes: { createBroker(options: object): Promise<{ handle(socket: Duplex): void }> };
 }
 
 const [certFile, keyFile] = process.argv.slice(2) as [string, string];
@@ -15,8 +18,12 @@ const tcp = createServer((socket) => broker.handle(socket));
 const tls = createTlsServer({ cert: readFileSync(certFile), key: readFileSync(keyFile) }, (socket) =>
   broker.handle(socket),
 );
-for (const server of [tcp, tls]) {
+const http = createHttpServer();
+new WebSocketServer({ server: http, perMessageDeflate: false }).on('connection', (webSocket) =>
+  broker.handle(createWebSocketStream(webSocket)),
+);
+for (const server of [tcp, tls, http]) {
   await new Promise<void>((resolve) => server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, resolve));
 }
-const portOf = (server: typeof tcp): number => (server.address() as { port: number }).port;
-console.log(JSON.stringify({ tcp: portOf(tcp), tls: portOf(tls) }));
+const portOf = (server: Pick<typeof tcp, 'address'>): number => (server.address() as { port: number }).port;
+console.log(JSON.stringify({ tcp: portOf(tcp), tls: portOf(tls), ws: portOf(http) }));

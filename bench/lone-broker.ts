@@ -12,6 +12,7 @@ const routes = new Map<string, PublishRoute>();
 const broker = createBroker({
   listeners: {
     tcp: [local],
+    ws: [local],
     tls:
       certFile === undefined || keyFile === undefined
         ? []

@@ -4,9 +4,10 @@
  */
 import type { BrokerContext } from './broker-context.ts';
 import type { Connection } from './connection.ts';
-import { type Message, NO_BYTES } from './message.ts';
+import type { Message } from './message.ts';
 import type { ClientIdentity, PublishRoute } from './options.ts';
 import { PACKET } from './packets/frame.ts';
+import { forwardedBytes } from './packets/properties.ts';
 import { ProtocolError } from './packets/protocol-error.ts';
 import { decodePublish, PublishFields } from './packets/publish.ts';
 import { REASON } from './packets/reason-codes.ts';
@@ -51,7 +52,7 @@ export class InboundPublish {
     const route = this.#route(entry);
     const payload = buffer.subarray(fields.payloadStart, fields.payloadEnd);
     if (route.to === 'log') this.#toLog(route, payload);
-    else this.#elsewhere(route, entry, payload);
+    else this.#elsewhere(route, entry, payload, buffer);
   }
 
   /** One message was answered with PUBACK, PUBCOMP or a PUBREC that ends it. */
@@ -69,7 +70,7 @@ export class InboundPublish {
     if (fields.qos === 2) commit.received(this.#session, fields.packetId);
   }
 
-  #elsewhere(route: PublishRoute, entry: TopicEntry, payload: Buffer): void {
+  #elsewhere(route: PublishRoute, entry: TopicEntry, payload: Buffer, buffer: Buffer): void {
     if (route.to === 'refused') {
       this.#refused(route.reasonCode, route.reason, entry);
       return;
@@ -77,7 +78,7 @@ export class InboundPublish {
     const { qos, packetId } = fields;
     const outcome = this.#context.router.publish(
       this.#session.identity.organizationId,
-      this.#message(entry, payload),
+      this.#message(entry, payload, buffer),
       this.#session,
     );
     if (route.to === 'both') {
@@ -154,14 +155,14 @@ export class InboundPublish {
     return entry.route;
   }
 
-  #message(entry: TopicEntry, payload: Buffer): Message {
-    const { messageExpiryInterval, forwarded } = fields.properties;
+  #message(entry: TopicEntry, payload: Buffer, buffer: Buffer): Message {
+    const { messageExpiryInterval } = fields.properties;
     return {
       topic: entry.topic,
       payload: new Uint8Array(payload),
       qos: fields.qos,
       retain: fields.retain,
-      properties: forwarded ?? NO_BYTES,
+      properties: forwardedBytes(buffer, fields.properties),
       expiresAtMs: expiryOf(messageExpiryInterval ?? null, this.#context.clock.nowMs()),
     };
   }

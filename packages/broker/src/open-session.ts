@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { messageOf } from '@fieldline/kit';
 import type { BrokerContext } from './broker-context.ts';
 import { routeOf } from './inbound-publish.ts';
-import { type Message, NO_BYTES } from './message.ts';
+import type { Message } from './message.ts';
 import type { Authentication, ClientIdentity, ConnectRequest } from './options.ts';
 import type { ClientTerms } from './outbound-publish.ts';
 import type { ServerTerms } from './packets/connack.ts';
@@ -158,7 +158,7 @@ function keepAliveOf(
 
 function willOf(context: BrokerContext, packet: ConnectPacket, identity: ClientIdentity): Will | null {
   if (packet.will === null) return null;
-  const { topic, payload, qos, retain, properties } = packet.will;
+  const { topic, payload, qos, retain, properties, forwarded } = packet.will;
   checkTopicSize(topic, context.limits.topicLengthMax, context.limits.topicLevelsMax);
   const route = routeOf(context, identity, topic);
   if (route.to === 'refused') throw new ProtocolError(route.reasonCode, `the will: ${route.reason}`);
@@ -167,7 +167,7 @@ function willOf(context: BrokerContext, packet: ConnectPacket, identity: ClientI
     payload,
     qos,
     retain,
-    properties: properties.forwarded ?? NO_BYTES,
+    properties: forwarded,
     expiresAtMs: Number.POSITIVE_INFINITY,
   };
   return { message, delayS: properties.willDelayInterval ?? 0, expiryS: properties.messageExpiryInterval ?? null };

@@ -2,7 +2,7 @@
 import type { ProtocolVersion, QoS } from '../message.ts';
 import { checkTopicName } from '../router/topic.ts';
 import type { PacketReader } from './packet-reader.ts';
-import { NO_PROPERTIES, type Properties, readProperties } from './properties.ts';
+import { forwardedBytes, NO_PROPERTIES, type Properties, readProperties } from './properties.ts';
 import { malformed, ProtocolError } from './protocol-error.ts';
 import { REASON } from './reason-codes.ts';
 
@@ -12,6 +12,8 @@ export interface WillFields {
   readonly qos: QoS;
   readonly retain: boolean;
   readonly properties: Readonly<Properties>;
+  /** Those of them that go on with the message. */
+  readonly forwarded: Uint8Array;
 }
 
 export interface ConnectPacket {
@@ -85,5 +87,6 @@ function readWill(reader: PacketReader, flags: number, protocolVersion: Protocol
   const topic = reader.string();
   checkTopicName(topic);
   const payload = new Uint8Array(reader.binary());
-  return { topic, payload, qos: ((flags >> 3) & 3) as QoS, retain: (flags & 0x20) !== 0, properties };
+  const forwarded = forwardedBytes(reader.buffer, properties);
+  return { topic, payload, qos: ((flags >> 3) & 3) as QoS, retain: (flags & 0x20) !== 0, properties, forwarded };
 }

@@ -3,6 +3,7 @@
  * hands on unaltered with a message (3.3.2.3) are also given as they stood on the wire. User properties are checked and handed
  * on, never taken apart: however many a packet has, it costs no more than its bytes.
  */
+import { NO_BYTES } from '../message.ts';
 import type { PacketReader } from './packet-reader.ts';
 import { malformed, ProtocolError, protocolViolation } from './protocol-error.ts';
 import { REASON } from './reason-codes.ts';
@@ -36,8 +37,8 @@ export interface Properties {
   topicAliasMaximum?: number;
   topicAlias?: number;
   maximumPacketSize?: number;
-  /** The properties that go on to subscribers unaltered, end to end as they stood on the wire; a copy. */
-  forwarded?: Uint8Array;
+  /** Where those stand in the packet that go on to subscribers unaltered: start, end, start, end, …; see forwardedBytes(). */
+  forwarded?: readonly number[];
 }
 
 type Kind = 'flag' | 'uint16' | 'uint32' | 'variable' | 'string' | 'binary';
@@ -104,7 +105,7 @@ export function readProperties(reader: PacketReader, owner: PropertyOwner): Read
     }
   }
   checkTogether(properties);
-  if (forwarded.length > 0) properties.forwarded = copyRanges(reader.buffer, forwarded);
+  if (forwarded.length > 0) properties.forwarded = forwarded;
   return properties;
 }
 
@@ -163,7 +164,9 @@ function checkTogether(properties: Properties): void {
   }
 }
 
-function copyRanges(buffer: Buffer, ranges: readonly number[]): Uint8Array {
+/** The properties that go on unaltered, end to end; a copy, made where there is somebody to hand them on to. */
+export function forwardedBytes(buffer: Buffer, { forwarded: ranges }: Readonly<Properties>): Uint8Array {
+  if (ranges === undefined) return NO_BYTES;
   let length = 0;
   for (let index = 0; index < ranges.length; index += 2) length += ranges[index + 1]! - ranges[index]!;
   const whole = new Uint8Array(length);

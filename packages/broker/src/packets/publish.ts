@@ -87,8 +87,9 @@ export interface OutgoingPublish {
 export function encodePublish(delivery: Delivery, outgoing: OutgoingPublish): Buffer {
   const { message } = delivery;
   const topicBytes = outgoing.topicKnown ? 0 : Buffer.byteLength(message.topic);
-  const properties = outgoing.protocolVersion === 5 ? encodeProperties(delivery, outgoing) : null;
-  const propertyBytes = properties === null ? 0 : variableLength(properties.length) + properties.length;
+  const ownProperties = outgoing.protocolVersion === 5 ? encodeOwnProperties(delivery, outgoing) : NONE;
+  const propertiesLength = ownProperties.length + message.properties.length;
+  const propertyBytes = outgoing.protocolVersion === 5 ? variableLength(propertiesLength) + propertiesLength : 0;
   const length = 2 + topicBytes + (delivery.qos > 0 ? 2 : 0) + propertyBytes + message.payload.length;
   const packet = Buffer.allocUnsafe(1 + variableLength(length) + length);
   packet[0] = 0x30 | (outgoing.duplicate ? 8 : 0) | (delivery.qos << 1) | (delivery.retain ? 1 : 0);
@@ -96,10 +97,12 @@ export function encodePublish(delivery: Delivery, outgoing: OutgoingPublish): Bu
   position = packet.writeUInt16BE(topicBytes, position);
   if (topicBytes > 0) position += packet.write(message.topic, position);
   if (delivery.qos > 0) position = packet.writeUInt16BE(outgoing.packetId, position);
-  if (properties !== null) {
-    position = writeVariable(packet, position, properties.length);
-    packet.set(properties, position);
-    position += properties.length;
+  if (outgoing.protocolVersion === 5) {
+    position = writeVariable(packet, position, propertiesLength);
+    packet.set(ownProperties, position);
+    position += ownProperties.length;
+    packet.set(message.properties, position);
+    position += message.properties.length;
   }
   packet.set(message.payload, position);
   return packet;
@@ -107,13 +110,12 @@ export function encodePublish(delivery: Delivery, outgoing: OutgoingPublish): Bu
 
 const NONE = Buffer.alloc(0);
 
-function encodeProperties(delivery: Delivery, outgoing: OutgoingPublish): Buffer {
+/** Those that are this subscriber's own; what the publisher gave stands behind them. */
+function encodeOwnProperties(delivery: Delivery, outgoing: OutgoingPublish): Buffer {
   const { message, subscriptionIdentifiers } = delivery;
   const expires = message.expiresAtMs !== Number.POSITIVE_INFINITY;
-  if (!expires && outgoing.topicAlias === 0 && subscriptionIdentifiers.length === 0) {
-    return message.properties.length === 0 ? NONE : Buffer.from(message.properties);
-  }
-  const bytes = Buffer.allocUnsafe(5 + 3 + 5 * subscriptionIdentifiers.length + message.properties.length);
+  if (!expires && outgoing.topicAlias === 0 && subscriptionIdentifiers.length === 0) return NONE;
+  const bytes = Buffer.allocUnsafe(5 + 3 + 5 * subscriptionIdentifiers.length);
   let position = 0;
   if (expires) {
     bytes[position] = 2;
@@ -129,8 +131,7 @@ function encodeProperties(delivery: Delivery, outgoing: OutgoingPublish): Buffer
     bytes[position] = 11;
     position = writeVariable(bytes, position + 1, identifier);
   }
-  bytes.set(message.properties, position);
-  return bytes.subarray(0, position + message.properties.length);
+  return bytes.subarray(0, position);
 }
 
 function variableLength(value: number): number {

@@ -76,11 +76,7 @@ function recordsOf(batch: RawBatch): LoggedRecord[] {
 }
 
 /** A connected mqtt.js client; `deviceId` is its user name and (unless options say otherwise) its client id. */
-export function connectClient(
-  test: Pick<TestBroker, 'port'>,
-  deviceId: string,
-  options: IClientOptions = {},
-): Promise<MqttClient> {
+export function connectClient(test: TestBroker, deviceId: string, options: IClientOptions = {}): Promise<MqttClient> {
   return new Promise((resolve, reject) => {
     const client = mqttConnect({
       host: '127.0.0.1',
