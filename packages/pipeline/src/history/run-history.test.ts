@@ -1,14 +1,11 @@
 /** Runs over a log's history: into the live store nothing is doubled or undone, into sandboxes it is the same each time, whatever cuts it off. */
-import { FieldlineError, silentLogger, systemClock } from '@fieldline/kit';
+import { FieldlineError, systemClock } from '@fieldline/kit';
 import { type LoggedBatch, rawBatchOf } from '@fieldline/model';
 import { afterEach, expect, test } from 'vitest';
-import type { PipelineOptions } from '../options.ts';
 import {
   AUTO_ORGANIZATION,
   device,
-  directoryOf,
   MemorySink,
-  ORGANIZATION,
   origin,
   Plant,
   record,
@@ -18,10 +15,9 @@ import {
 } from '../testing.ts';
 import type { HistoryCheckpoint, HistoryOptions } from './history.ts';
 import { progressOf } from './history.ts';
-import { runHistory } from './run-history.ts';
+import { EVERYTHING, type Run, rowsOf, runOf } from './testing.ts';
 
 const DEVICES = [device('a'), device('b'), device('c', { organizationId: AUTO_ORGANIZATION.id })];
-const EVERYTHING = { organizationId: ORGANIZATION.id, deviceIds: null, from: 0, to: T0 + 1e12 };
 const MS = 1000;
 let plant: Plant;
 
@@ -50,57 +46,12 @@ async function filled(count = 400): Promise<Plant> {
   return plant;
 }
 
-interface Run {
-  readonly sink: MemorySink;
-  readonly end: HistoryCheckpoint;
-}
-
-async function run(
+const run = (
   more: Partial<HistoryOptions> = {},
-  sink = new MemorySink(),
+  sink?: MemorySink,
   signal?: AbortSignal,
   damaged?: (from: number) => Promise<LoggedBatch | null>,
-): Promise<Run> {
-  const { source } = plant;
-  const positionAtTime = async (_: number, time: number): Promise<number> => {
-    const found = source.records.findIndex(({ receivedTime }, at) => at >= source.first && receivedTime >= time);
-    return found === -1 ? source.records.length : found;
-  };
-  const register: Pick<PipelineOptions, 'registerSeries' | 'registerDevice'> = {
-    registerSeries: (requests) => plant.registry.register(requests),
-    registerDevice: async () => Promise.reject(new FieldlineError('FORBIDDEN', 'not here')),
-  };
-  const end = await runHistory(
-    {
-      source: {
-        topic: 'telemetry.raw',
-        partitions: [0],
-        read: async (partition, from, { recordsMax, ...options }) => {
-          const batch = await (damaged?.(from) ?? source.read(partition, from, { ...options, waitMs: 0 }));
-          return batch === null ? null : { ...batch, count: Math.min(batch.count, recordsMax) };
-        },
-        bounds: () => source.bounds(),
-        positionAtTime,
-      },
-      sink,
-      name: 'run',
-      directory: directoryOf(DEVICES, [...plant.registry.made.values()]),
-      selection: EVERYTHING,
-      checkpoint: null,
-      pace: { speed: null, loadPercentMax: 100, liveLag: async () => 0, liveLagMax: 1000 },
-      onProgress: async () => {},
-      clock: systemClock,
-      logger: silentLogger,
-      ...register,
-      ...more,
-    },
-    signal ?? new AbortController().signal,
-  );
-  return { sink, end };
-}
-
-/** Every column of every sample, in one order. */
-const rowsOf = (sink: MemorySink) => [...sink.samples.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+): Promise<Run> => runOf(plant, DEVICES, more, sink, signal, damaged);
 const intoLive = () => Object.assign(new MemorySink(), { samples: plant.sink.samples });
 
 test('into the live store: the same samples, at the same versions, and an account of what was refused', async () => {

@@ -1,0 +1,128 @@
+/** Replays of random histories: late, repeated, corrected and untimed samples, replayed dead letters, and runs that are cut off. */
+import { FieldlineError, systemClock } from '@fieldline/kit';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { device, MemorySink, origin, Plant, record, T0, type TestRecord } from '../testing.ts';
+import type { HistoryCheckpoint } from './history.ts';
+import { EVERYTHING, type Run, rowsOf, runOf } from './testing.ts';
+
+const DEVICES = [device('a'), device('b')];
+const MS = 1000;
+const RUNS = 60;
+
+/** Few source times and values, so that most samples meet another one. */
+const message = fc.record({
+  deviceId: fc.constantFrom('a', 'b'),
+  /** null: without a time of its own. */
+  sourceMs: fc.option(fc.integer({ min: -20, max: 20 }), { freq: 5 }),
+  metrics: fc.dictionary(fc.constantFrom('temp', 'speed'), fc.integer({ min: 0, max: 3 }), { minKeys: 1 }),
+  text: fc.option(fc.constantFrom('on', 'off'), { freq: 3 }),
+  /** It comes so much after the message before. */
+  pauseMs: fc.constantFrom(0, 0, 1, 700, 3000),
+  /** It is a dead letter that is replayed: of so many records ago. */
+  replayOf: fc.option(fc.integer({ min: 1, max: 30 }), { freq: 5 }),
+  isUnreadable: fc.boolean(),
+});
+type Message = typeof message extends fc.Arbitrary<infer T> ? T : never;
+
+function recordsOf(messages: readonly Message[]): TestRecord[] {
+  let received = T0;
+  return messages.map(({ deviceId, sourceMs, metrics, text, pauseMs, replayOf, isUnreadable }, position) => {
+    received += pauseMs * MS;
+    const first = replayOf === null ? null : Math.max(0, position - replayOf);
+    const from = origin(deviceId, first === null ? {} : { attributes: { originalPosition: first, replays: 1 } });
+    if (isUnreadable && pauseMs === 700) return record(from, Buffer.from('{no'), received);
+    const ts = sourceMs === null ? {} : { ts: T0 / MS + sourceMs };
+    return record(from, { ...ts, metrics: { ...metrics, ...(text !== null && { state: text }) } }, received);
+  });
+}
+
+async function lived(messages: readonly Message[], readBytesMax: number): Promise<Plant> {
+  const plant = new Plant(DEVICES, [], { settings: { readBytesMax } });
+  plant.source.append(recordsOf(messages));
+  await plant.runThrough();
+  return plant;
+}
+
+const history = fc.array(message, { minLength: 1, maxLength: 120 });
+
+test('two replays give identical stores, and the one that was live, however the live data came in pieces', async () => {
+  await fc.assert(
+    fc.asyncProperty(history, fc.integer({ min: 1, max: 4000 }), async (messages, readBytesMax) => {
+      const plant = await lived(messages, readBytesMax);
+      const [first, second] = [await runOf(plant, DEVICES), await runOf(plant, DEVICES)];
+      expect(rowsOf(second.sink)).toEqual(rowsOf(first.sink));
+      expect(second.sink.rows).toEqual(first.sink.rows);
+      expect(second.end).toEqual(first.end);
+      expect(rowsOf(first.sink)).toEqual(rowsOf(plant.sink));
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test('a replay of any part into the live store changes and doubles nothing', async () => {
+  const part = fc.tuple(fc.integer({ min: 0, max: 100_000 }), fc.integer({ min: 1, max: 100_000 }));
+  await fc.assert(
+    fc.asyncProperty(history, part, async (messages, [fromMs, lengthMs]) => {
+      const plant = await lived(messages, 4000);
+      const before = rowsOf(plant.sink);
+      const live = Object.assign(new MemorySink(), { samples: plant.sink.samples });
+      const from = T0 + fromMs * MS;
+      await runOf(plant, DEVICES, { selection: { ...EVERYTHING, from, to: from + lengthMs * MS } }, live);
+      expect(rowsOf(live)).toEqual(before);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test('samples that are missing come again as they were, and nothing else moves', async () => {
+  await fc.assert(
+    fc.asyncProperty(history, fc.integer({ min: 2, max: 5 }), async (messages, each) => {
+      const plant = await lived(messages, 4000);
+      const before = rowsOf(plant.sink);
+      const live = new MemorySink();
+      for (const [index, [key, sample]] of before.entries()) if (index % each !== 0) live.samples.set(key, sample);
+      await runOf(plant, DEVICES, {}, live);
+      expect(rowsOf(live)).toEqual(before);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test('a replay that is cut off at any transactions gives the same store and the same account', async () => {
+  const cuts = fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 3 });
+  await fc.assert(
+    fc.asyncProperty(history, cuts, async (messages, transactions) => {
+      const plant = await lived(messages, 4000);
+      const whole = await runOf(plant, DEVICES);
+      const broken = await withCuts(plant, transactions);
+      expect(rowsOf(broken.sink)).toEqual(rowsOf(whole.sink));
+      expect(broken.end).toEqual(whole.end);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+/** One run, killed at these transactions of its attempts and gone on with from the last checkpoint that was told. */
+async function withCuts(plant: Plant, transactions: readonly number[]): Promise<Run> {
+  const sink = new MemorySink();
+  let checkpoint: HistoryCheckpoint | null = null;
+  for (const cut of transactions) {
+    const stop = new AbortController();
+    let stored = 0;
+    sink.fault = () => {
+      stored += 1;
+      if (stored === cut) stop.abort();
+      if (stored >= cut) throw new FieldlineError('UNAVAILABLE', 'killed');
+    };
+    // Many small transactions, and a checkpoint after some of them.
+    const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + stored * 300 };
+    const pace = { speed: 1e6, loadPercentMax: 100, liveLag: async () => 0, liveLagMax: 1 };
+    const onProgress = async (progress: HistoryCheckpoint): Promise<void> => {
+      checkpoint = structuredClone(progress);
+    };
+    await runOf(plant, DEVICES, { pace, clock, onProgress, checkpoint }, sink, stop.signal);
+  }
+  sink.fault = () => {};
+  return runOf(plant, DEVICES, { checkpoint }, sink);
+}
