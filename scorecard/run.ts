@@ -20,6 +20,7 @@ import { powerCut } from './power-cut.ts';
 import { onceInEffect, processKill } from './process-kill.ts';
 import { prototypePollution } from './prototype-pollution.ts';
 import { recovery } from './recovery.ts';
+import { slowConsumers } from './slow-consumers.ts';
 import { soak } from './soak.ts';
 import { storeAway } from './store-away.ts';
 
@@ -37,6 +38,7 @@ const LINES: readonly ScorecardLine[] = [
   storeAway,
   recovery,
   badPayloads,
+  slowConsumers,
   manyConnections,
   overload,
   soak,
