@@ -251,6 +251,21 @@ export function describeLogConformance(name: string, create: () => Promise<LogUn
       expect(await log.enforceRetention(0)).toBe(0);
     });
 
+    it('keeps what somebody has not had yet, however old it is and however large the topic', async () => {
+      await open({ retentionMs: 1, retentionBytes: 1 });
+      for (let i = 0; i < 20; i++) await append(i * 100, 100);
+      const now = testRecords(3000, 1)[0]!.receivedTime;
+      expect(await log.enforceRetention(now, () => 0)).toBe(0);
+      expect((await log.bounds(TOPIC))[0]).toMatchObject({ first: 0 });
+      await log.enforceRetention(now, (topic, partition) => (topic === TOPIC && partition === 0 ? 950 : null));
+      const { first } = (await log.bounds(TOPIC))[0]!;
+      expect(first).toBeGreaterThan(0);
+      expect(first).toBeLessThanOrEqual(950);
+      expect((await log.read(TOPIC, 0, 950))!.firstPosition).toBe(950);
+      await log.enforceRetention(now, () => null);
+      expect((await log.bounds(TOPIC))[0]!.first).toBeGreaterThan(950);
+    });
+
     it('leaves out positions that its consumers have had from a log that was lost', async () => {
       await open();
       await log.advance(TOPIC, 0, 500);

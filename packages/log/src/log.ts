@@ -89,6 +89,9 @@ export interface LogReader {
   close(): Promise<void>;
 }
 
+/** null = nothing of this partition is needed any more. */
+export type NeededFrom = (topic: TopicName, partition: number) => Position | null;
+
 /** The whole log. */
 export interface Log extends LogReader {
   readonly supports: LogCapabilities;
@@ -104,6 +107,7 @@ export interface Log extends LogReader {
   /**
    * Deletes what retention allows to be deleted, in whole ranges; what is being appended to stays. Called by a timer.
    * Returns the bytes that were freed.
+   * @param neededFrom the first record that somebody has not had yet: it and all behind it stay, however old and large
    */
-  enforceRetention(now: Micros): Promise<number>;
+  enforceRetention(now: Micros, neededFrom?: NeededFrom): Promise<number>;
 }

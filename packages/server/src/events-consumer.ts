@@ -6,7 +6,8 @@ import { Backoff, type Logger, messageOf, Service, sleep } from '@fieldline/kit'
 import type { LogReader } from '@fieldline/log';
 import { type DomainEvent, type Position, payloadOf } from '@fieldline/model';
 
-const GROUP = 'catalog-events';
+/** The consumer's name in the log. */
+export const EVENTS_GROUP = 'catalog-events';
 const TOPIC = 'events';
 
 export interface EventsConsumerOptions {
@@ -53,7 +54,7 @@ export function createEventsConsumer(options: EventsConsumerOptions): Service {
 /** Reads until it is stopped or something fails. */
 async function readOn(options: EventsConsumerOptions, partition: number, signal: AbortSignal): Promise<void> {
   const { reader } = options;
-  const stored = await reader.committedPosition(GROUP, TOPIC, partition);
+  const stored = await reader.committedPosition(EVENTS_GROUP, TOPIC, partition);
   const bounds = (await reader.bounds(TOPIC)).find((candidate) => candidate.partition === partition);
   let next = Math.max(stored ?? 0, bounds?.first ?? 0);
   while (!signal.aborted) {
@@ -63,7 +64,7 @@ async function readOn(options: EventsConsumerOptions, partition: number, signal:
     for (let index = 0; index < batch.count; index++) events.push(parse(payloadOf(batch, index)));
     await options.insertEvents(events);
     next = batch.firstPosition + batch.count;
-    await options.commitPosition(GROUP, TOPIC, partition, next);
+    await options.commitPosition(EVENTS_GROUP, TOPIC, partition, next);
     options.onEvents(events);
   }
 }

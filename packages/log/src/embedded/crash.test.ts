@@ -117,7 +117,7 @@ describe('the embedded log after a torn write', () => {
       expect({ length, count: positions.length, damage, next }).toEqual({ length, count: 12, damage: [], next: 12 });
       await rm(copy, { recursive: true });
     }
-  });
+  }, 120_000);
 
   it('starts a partition anew whose first append was cut off', async () => {
     await makeLog(1_000_000, 1, 3);

@@ -18,6 +18,7 @@ import type {
   Log,
   LogDamage,
   LogReader,
+  NeededFrom,
   PartitionBounds,
   ReadOptions,
   TopicName,
@@ -227,7 +228,7 @@ class SegmentLog implements EmbeddedLog {
     await this.#writer(topic, partition).advanceTo(position);
   }
 
-  async enforceRetention(now: Micros): Promise<number> {
+  async enforceRetention(now: Micros, neededFrom: NeededFrom = () => null): Promise<number> {
     this.#refuseIfClosed();
     let freed = 0;
     for (const [topic, { retentionMs, retentionBytes }] of this.#settings) {
@@ -238,8 +239,10 @@ class SegmentLog implements EmbeddedLog {
           await this.#groups.setBegin(topic, partition, writer.firstAfterOldest);
           return writer.dropOldest();
         };
-        if (retentionMs !== null) freed += await dropOlderThan(writer, now - retentionMs * 1000, drop);
-        if (retentionBytes !== null) freed += await dropBeyond(writer, retentionBytes / writers.length, drop);
+        const needed = neededFrom(topic, partition) ?? Number.POSITIVE_INFINITY;
+        const mayDrop = (): boolean => writer.hasSealed && writer.firstAfterOldest <= needed;
+        if (retentionMs !== null) freed += await dropOlderThan(writer, now - retentionMs * 1000, mayDrop, drop);
+        if (retentionBytes !== null) freed += await dropBeyond(writer, retentionBytes / writers.length, mayDrop, drop);
       }
     }
     return freed;
@@ -278,15 +281,25 @@ class SegmentLog implements EmbeddedLog {
   }
 }
 
-async function dropOlderThan(writer: PartitionWriter, oldest: Micros, drop: () => Promise<number>): Promise<number> {
+async function dropOlderThan(
+  writer: PartitionWriter,
+  oldest: Micros,
+  mayDrop: () => boolean,
+  drop: () => Promise<number>,
+): Promise<number> {
   await writer.rollIfOlderThan(oldest);
   let freed = 0;
-  while (writer.hasSealed && (await writer.oldestTimeMax()) < oldest) freed += await drop();
+  while (mayDrop() && (await writer.oldestTimeMax()) < oldest) freed += await drop();
   return freed;
 }
 
-async function dropBeyond(writer: PartitionWriter, bytesMax: number, drop: () => Promise<number>): Promise<number> {
+async function dropBeyond(
+  writer: PartitionWriter,
+  bytesMax: number,
+  mayDrop: () => boolean,
+  drop: () => Promise<number>,
+): Promise<number> {
   let freed = 0;
-  while (writer.hasSealed && writer.byteLength > bytesMax) freed += await drop();
+  while (mayDrop() && writer.byteLength > bytesMax) freed += await drop();
   return freed;
 }

@@ -4,7 +4,7 @@
  */
 import { FieldlineError } from '@fieldline/kit';
 import type { LoggedBatch, Micros, Position, RawBatch } from '@fieldline/model';
-import type { AppendedRange, Log, PartitionBounds, ReadOptions, TopicName, TopicSettings } from '../log.ts';
+import type { AppendedRange, Log, NeededFrom, PartitionBounds, ReadOptions, TopicName, TopicSettings } from '../log.ts';
 import {
   endWithin,
   noSuchPartition,
@@ -124,15 +124,20 @@ class MemoryLog implements Log {
     target.next = Math.max(target.next, position);
   }
 
-  async enforceRetention(now: Micros): Promise<number> {
+  async enforceRetention(now: Micros, neededFrom: NeededFrom = () => null): Promise<number> {
     let freed = 0;
     for (const [topic, partitions] of this.#topics) {
       const { retentionMs, retentionBytes } = this.#settings[topic]!;
       const oldest = retentionMs === null ? -Infinity : now - retentionMs * 1000;
       const share = retentionBytes === null ? Infinity : retentionBytes / partitions.length;
-      for (const source of partitions) {
+      for (const [partition, source] of partitions.entries()) {
+        const needed = neededFrom(topic, partition) ?? Number.POSITIVE_INFINITY;
         // The newest range stays, as the file that is being appended to does in the embedded log.
-        while (source.ranges.length > 1 && (source.ranges[0]!.timeMax < oldest || source.byteLength > share)) {
+        while (
+          source.ranges.length > 1 &&
+          source.ranges[1]!.first <= needed &&
+          (source.ranges[0]!.timeMax < oldest || source.byteLength > share)
+        ) {
           const range = source.ranges.shift()!;
           source.byteLength -= range.byteLength;
           freed += range.byteLength;

@@ -13,7 +13,9 @@ import { admitDevice, admitSubscription, routePublication } from '../admission.t
 import { writeCompiledCode } from '../compiled-code.ts';
 import { brokerLimits } from '../config/broker-limits.ts';
 import type { Config } from '../config/schema.ts';
+import { EVENTS_GROUP } from '../events-consumer.ts';
 import { topicSettings } from '../log-settings.ts';
+import { LogRetention } from './log-retention.ts';
 import type { BrokerHost, BrokerThreadData, ConnectionMessage, LogHost } from './messages.ts';
 import { TlsFiles } from './tls-files.ts';
 
@@ -42,7 +44,8 @@ const log = await openEmbeddedLog({
 const sessionsDir = join(config.dataDir, 'broker');
 mkdirSync(sessionsDir, { recursive: true });
 const broker = createBroker(brokerOptions());
-const retentionTimer = setInterval(() => void enforceRetention(log), 60_000);
+const retention = new LogRetention({ log, eventsGroup: EVENTS_GROUP, clock: systemClock, logger });
+const retentionTimer = setInterval(() => void retention.enforce(), 60_000);
 const tlsTimer = tlsFiles === null ? undefined : setInterval(() => renewCertificates(tlsFiles), TLS_FILES_EVERY_MS);
 
 expose(port, brokerHost(broker));
@@ -200,13 +203,6 @@ function logHost(of: Log): LogHost {
     commitPosition: (group, topic, partition, position) => of.commitPosition(group, topic, partition, position),
     committedPosition: (group, topic, partition) => of.committedPosition(group, topic, partition),
     bounds: (topic) => of.bounds(topic),
+    storedUpTo: (partition, position) => retention.storedUpTo(partition, position),
   };
-}
-
-async function enforceRetention(of: Log): Promise<void> {
-  try {
-    await of.enforceRetention(systemClock.nowMicros());
-  } catch (error) {
-    logger.warn({ error: messageOf(error) }, 'old records of the log could not be deleted; tried again in a minute');
-  }
 }

@@ -42,6 +42,8 @@ export interface LogHost {
   commitPosition(group: string, topic: TopicName, partition: number, position: Position): Promise<void>;
   committedPosition(group: string, topic: TopicName, partition: number): Promise<Position | null>;
   bounds(topic: TopicName): Promise<PartitionBounds[]>;
+  /** The first record of a partition of telemetry.raw that is not stored yet: retention leaves it and all behind it. */
+  storedUpTo(partition: number, position: Position): void;
 }
 
 export interface BrokerHost extends ThreadHost {

@@ -39,6 +39,8 @@ import { Rates } from './rates.ts';
 const MAINTAIN_INTERVAL_MS = 1000;
 /** How often the log at level debug tells what came through. */
 const PROGRESS_INTERVAL_MS = 5000;
+/** How often the log is told what it may delete. */
+const STORED_INTERVAL_MS = 10_000;
 const TOPIC = 'telemetry.raw';
 
 const port = parentPort!;
@@ -149,6 +151,7 @@ async function run(start: PipelineStart): Promise<void> {
       1000,
     ),
     setInterval(() => void running().statistics().then(tellProgress), PROGRESS_INTERVAL_MS),
+    setInterval(() => tellStored(logHost), STORED_INTERVAL_MS),
   );
   await pipeline.start();
 }
@@ -217,6 +220,11 @@ function tellProgress({ recordsTotal, lagRecords }: PipelineStatistics): void {
   const recordCount = recordsTotal - told;
   told = recordsTotal;
   if (recordCount > 0) logger.debug({ recordCount, lagRecords, durationMs: PROGRESS_INTERVAL_MS }, 'records processed');
+}
+
+/** Retention of the log leaves what is not stored yet. */
+function tellStored(logHost: Remote<LogHost>): void {
+  for (const { partition, next } of running().storedPositions()) void logHost.storedUpTo(partition, next);
 }
 
 /** A damaged file is told, but the store does its work: it is ready. */
