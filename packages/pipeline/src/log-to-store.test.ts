@@ -67,6 +67,7 @@ class Installation {
       registerSeries: (requests) => this.registry.register(requests),
       registerDevice: async () => Promise.reject(new FieldlineError('FORBIDDEN', 'nobody registers devices here')),
       appendDeadLetters: (batch) => log.append('dead-letters', batch),
+      deadLetters: this.deadLetters,
       clock: systemClock,
       logger: silentLogger,
       metrics: new Metrics(),
@@ -88,12 +89,20 @@ class Installation {
     await until(() => pipeline.storedPositions().every(({ partition, next }) => next === bounds[partition]!.next));
   }
 
-  async letters(): Promise<DeadLetter[]> {
-    const source: DeadLetterSource = {
+  get deadLetters(): DeadLetterSource {
+    return {
       bounds: () => this.log.bounds('dead-letters'),
       read: (partition, from, recordsMax) => this.log.read('dead-letters', partition, from, { recordsMax }),
     };
-    return (await listDeadLetters(source, { organizationId: ORGANIZATION.id }, 10_000)).items;
+  }
+
+  async letters(): Promise<DeadLetter[]> {
+    return (await listDeadLetters(this.deadLetters, { organizationId: ORGANIZATION.id }, 10_000)).items;
+  }
+
+  /** Dead letters in the log, repeats included. */
+  async lettersWritten(): Promise<number> {
+    return (await this.log.bounds('dead-letters')).reduce((sum, { next }) => sum + next, 0);
   }
 
   /** [µs after T0, value or text] of a series, in order. */
@@ -112,6 +121,33 @@ class Installation {
 function sample(from: Origin, time: Micros, value: unknown, metric = 'temp'): TestRecord {
   return record(from, { ts: (T0 + time) / 1000, metrics: { [metric]: value } });
 }
+
+test('a store that begins again at the start of the log writes no dead letter twice, and still writes new ones', async () => {
+  const of = new Installation(['d-1']);
+  const bad = (at: number): TestRecord => record(origin('d-1'), Buffer.from(`{${at}`));
+  const unknown = (at: number): TestRecord => record(origin('d-2'), { ts: T0 / 1000 + at, metrics: { temp: at } });
+  const partly = (at: number): TestRecord =>
+    record(origin('d-1'), { ts: T0 / 1000 + at, metrics: { temp: at, odd: {} } });
+  const first = await of.start();
+  for (let at = 0; at < 50; at++) await of.append(bad(at), unknown(at), partly(at));
+  await of.drained(first);
+  await first.stop();
+  const [again] = (await of.letters()).map(replayedRecord);
+  const second = await of.start();
+  await of.append({ ...again!, payload: again!.payload });
+  await of.drained(second);
+  await second.stop();
+  const before = (await of.letters()).map(({ id }) => id);
+  expect([await of.lettersWritten(), before.length]).toEqual([151, 151]);
+  // As after `fieldline doctor --repair`, and more comes meanwhile.
+  of.sink = createMemoryStore();
+  await of.append(bad(50), partly(51));
+  const third = await of.start({ readBytesMax: 100 });
+  await of.append(bad(52));
+  await of.drained(third);
+  expect(await of.lettersWritten()).toBe(154);
+  expect((await of.letters()).map(({ id }) => id).slice(3)).toEqual(before);
+});
 
 /** A store that fails as told: before the commit, behind it (the answer is lost), or for good (a crash). */
 function faulty(

@@ -13,6 +13,7 @@ import type {
   SeriesDefinition,
   SeriesRequest,
 } from '@fieldline/model';
+import type { DeadLetterSource } from './dead-letters/list-dead-letters.ts';
 
 /** The raw log, as far as the pipeline reads it. */
 export interface RawSource {
@@ -103,6 +104,8 @@ export interface PipelineOptions {
   registerDevice(organizationId: string, key: string, gatewayId: string | null): Promise<DirectoryDevice>;
   /** Resolves when the dead letters are durable. */
   appendDeadLetters(batch: RawBatch): Promise<unknown>;
+  /** The dead letters that are there: of records that are read again none is written twice. Without it, one may be. */
+  readonly deadLetters?: DeadLetterSource;
   onLive?(frames: readonly LiveFrame[]): void;
   /** Devices that were heard of since the last call, about once a second. */
   onLastSeen?(deviceIds: readonly string[], times: readonly Micros[]): void;

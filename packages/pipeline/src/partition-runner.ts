@@ -7,6 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Backoff, isFieldlineError, messageOf, sleep } from '@fieldline/kit';
 import type { Position } from '@fieldline/model';
 import type { CircuitBreaker } from './circuit-breaker.ts';
+import { KnownLetters } from './dead-letters/known-letters.ts';
 import { type BatchContext, BatchProcessor } from './process-batch.ts';
 import { SampleBatchBuilder } from './sample-batch-builder.ts';
 import { TransactionWriter } from './transaction-writer.ts';
@@ -77,6 +78,7 @@ export class PartitionRunner {
     let next = await this.#firstPosition(await this.writer.acquire());
     this.writer.stored = next;
     this.#handedOver = next;
+    await this.#recallLetters(next);
     this.#filling.reset();
     this.#writing = Promise.resolve();
     this.#writeFailed = new AbortController();
@@ -92,6 +94,7 @@ export class PartitionRunner {
       troubles.delete(`partition ${this.partition}`);
       if (batch !== null && batch.count > 0) {
         gatheredSince ??= clock.monotonicMs();
+        this.#forgetLetters(batch.firstPosition);
         for (let from = 0; from < batch.count && !signal.aborted; ) {
           if (from > 0) await nextTurn();
           from = await this.#processor.process(batch, from, this.#filling);
@@ -108,6 +111,24 @@ export class PartitionRunner {
     }
     if (gatheredSince !== null) await this.#handOver(next);
     await this.#writing; // Rejects where the write failed.
+  }
+
+  /** Which records have been refused before, when they are read again. */
+  async #recallLetters(from: Position): Promise<void> {
+    const { options, knownLetters } = this.#context;
+    const { deadLetters, source } = options;
+    if (deadLetters === undefined) return;
+    const { partition } = this;
+    const { next: end } = await source.bounds(partition);
+    knownLetters.set(partition, await KnownLetters.of(deadLetters, { topic: source.topic, partition, from, end }));
+  }
+
+  #forgetLetters(from: Position): void {
+    const { knownLetters } = this.#context;
+    const known = knownLetters.get(this.partition);
+    // What was being written is judged by it until it is stored.
+    if (known !== undefined && from >= known.end && this.writer.stored >= known.end)
+      knownLetters.delete(this.partition);
   }
 
   #dueInMs(gatheredSince: number): number {

@@ -83,6 +83,7 @@ class RunningPipeline implements Pipeline {
       live: this.#live,
       metrics: this.#metrics,
       heard: this.#heard,
+      knownLetters: new Map(),
       signal: this.#stopping.signal,
     };
     this.#runners = options.source.partitions.map(

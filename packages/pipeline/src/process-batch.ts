@@ -6,6 +6,7 @@
 import { type FieldlineError, isFieldlineError } from '@fieldline/kit';
 import type { Origin, SeriesDefinition, SeriesRequest } from '@fieldline/model';
 import { deadLetterBatch } from './dead-letters/dead-letter-batch.ts';
+import type { KnownLetters } from './dead-letters/known-letters.ts';
 import type { LiveFanOut } from './live.ts';
 import type { PipelineOptions, PipelineSettings } from './options.ts';
 import type { PipelineMetrics } from './pipeline-metrics.ts';
@@ -33,6 +34,8 @@ export interface BatchContext extends Patience {
   readonly metrics: PipelineMetrics;
   /** Devices heard of that were not yet told of. */
   readonly heard: DeviceState[];
+  /** By partition: letters that are there already of records that are read again. */
+  readonly knownLetters: Map<number, KnownLetters>;
   /** Told what was refused, instead of dead letters: for records that have been through once. */
   readonly onRefused?: (work: Work) => void;
 }
@@ -71,7 +74,8 @@ export class BatchProcessor {
   async #refuse(): Promise<void> {
     const { options, metrics, onRefused } = this.#context;
     if (onRefused !== undefined) return onRefused(this.#work);
-    const letters = deadLetterBatch(this.#work, options.clock.nowMicros());
+    const known = this.#context.knownLetters.get(this.#work.batch.partition) ?? null;
+    const letters = deadLetterBatch(this.#work, options.clock.nowMicros(), known);
     if (letters === null) return;
     await untilDone('dead letters', () => options.appendDeadLetters(letters.batch), this.#context, true);
     metrics.deadLetters(letters.codes);

@@ -133,7 +133,8 @@ export class TransactionWriter {
     const work = new Work();
     work.begin({ ...read, count: 1 }, []);
     work.failures.push({ recordIndex: 0, code: 'VALUE_NOT_ACCEPTED', message: `the store refuses it: ${reason}` });
-    const letters = deadLetterBatch(work, options.clock.nowMicros());
+    const known = this.#context.knownLetters.get(this.partition) ?? null;
+    const letters = deadLetterBatch(work, options.clock.nowMicros(), known);
     if (letters !== null) await options.appendDeadLetters(letters.batch);
   }
 

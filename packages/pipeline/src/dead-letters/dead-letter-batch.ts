@@ -5,6 +5,7 @@
 import type { ErrorCode } from '@fieldline/kit';
 import { type Micros, type Origin, type Position, payloadOf, type RawBatch, RawBatchBuilder } from '@fieldline/model';
 import type { Work } from '../work.ts';
+import type { KnownLetters } from './known-letters.ts';
 
 /** Rejected metrics that are listed in one dead letter; more are counted. */
 const REJECTIONS_LISTED_MAX = 20;
@@ -33,12 +34,16 @@ interface Letter {
   readonly rejections: string;
 }
 
-/** All dead letters of a batch, in the order of their records; null where there is none. */
-export function deadLetterBatch(work: Work, now: Micros): { batch: RawBatch; codes: ErrorCode[] } | null {
+/** All dead letters of a batch that are not known yet, in the order of their records; null where there is none. */
+export function deadLetterBatch(
+  work: Work,
+  now: Micros,
+  known: Pick<KnownLetters, 'has'> | null = null,
+): { batch: RawBatch; codes: ErrorCode[] } | null {
   const letters = [
     ...work.failures.map((failure) => ({ ...failure, partial: false, rejections: '[]' })),
     ...partialLetters(work),
-  ];
+  ].filter((letter) => known === null || !isKnown(work, letter, known));
   if (letters.length === 0) return null;
   letters.sort((a, b) => a.recordIndex - b.recordIndex);
   const builder = new RawBatchBuilder(letters.length, 4096);
@@ -46,6 +51,19 @@ export function deadLetterBatch(work: Work, now: Micros): { batch: RawBatch; cod
     builder.add(originOfLetter(work, letter), now, payloadOf(work.batch, letter.recordIndex));
   }
   return { batch: builder.take(), codes: letters.map(({ code }) => code) };
+}
+
+function isKnown(work: Work, { recordIndex, code }: Letter, known: Pick<KnownLetters, 'has'>): boolean {
+  const { batch } = work;
+  const { attributes } = batch.origins[batch.originIndex[recordIndex]!]!;
+  return known.has(batch.partition, firstPositionOf(work, recordIndex), code, Number(attributes?.replays ?? 0));
+}
+
+/** A record that was replayed and failed again still has its first position. */
+function firstPositionOf(work: Work, recordIndex: number): Position {
+  const { batch } = work;
+  const already = batch.origins[batch.originIndex[recordIndex]!]!.attributes?.originalPosition;
+  return typeof already === 'number' ? already : work.positionOf(recordIndex);
 }
 
 function partialLetters(work: Work): Letter[] {
@@ -80,7 +98,6 @@ function partialLetters(work: Work): Letter[] {
 function originOfLetter(work: Work, letter: Letter): Origin {
   const { batch } = work;
   const origin = batch.origins[batch.originIndex[letter.recordIndex]!]!;
-  const already = origin.attributes?.originalPosition;
   const attributes: DeadLetterAttributes = {
     code: letter.code,
     message: cut(letter.message, MESSAGE_LENGTH_MAX),
@@ -88,8 +105,7 @@ function originOfLetter(work: Work, letter: Letter): Origin {
     rejections: letter.rejections,
     originalTopic: batch.topic,
     originalPartition: batch.partition,
-    // A record that was replayed and failed again still has its first position.
-    originalPosition: typeof already === 'number' ? already : work.positionOf(letter.recordIndex),
+    originalPosition: firstPositionOf(work, letter.recordIndex),
     originalReceivedTime: batch.receivedTime[letter.recordIndex]!,
   };
   return { ...origin, attributes: { ...origin.attributes, ...attributes } };

@@ -47,8 +47,13 @@ export function deadLetterAt(batch: LoggedBatch, index: number): DeadLetter {
 }
 
 /** What tells that two dead letters are of the same record for the same reason (a crash can repeat one). */
-export function sameLetterKey(letter: DeadLetter): string {
-  return `${letter.originalPartition}-${letter.originalPosition}-${letter.code}-${letter.origin.attributes?.replays ?? 0}`;
+export function sameLetterKey({ originalPartition, originalPosition, code, origin }: DeadLetter): string {
+  return letterKey(originalPartition, originalPosition, code, Number(origin.attributes?.replays ?? 0));
+}
+
+/** The identity of a letter: follows from its record and the reason alone. */
+export function letterKey(partition: number, position: Position, code: ErrorCode, replays: number): string {
+  return `${partition}-${position}-${code}-${replays}`;
 }
 
 /**

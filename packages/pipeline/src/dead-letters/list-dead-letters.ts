@@ -56,6 +56,16 @@ export async function listDeadLetters(
   return { items, nextCursor: null };
 }
 
+/** The letters of a partition, newest first; a span is read when it is asked for. */
+export async function* lettersBackwards(
+  source: DeadLetterSource,
+  { partition, first, next }: { readonly partition: number; readonly first: Position; readonly next: Position },
+): AsyncGenerator<DeadLetter> {
+  for (let end = next; end > first; end -= SPAN_RECORDS) {
+    yield* (await readSpan(source, partition, Math.max(first, end - SPAN_RECORDS), end)).reverse();
+  }
+}
+
 /** One dead letter by its id; null where there is none (any more). */
 export async function findDeadLetter(source: DeadLetterSource, id: string): Promise<DeadLetter | null> {
   const place = placeOf(id);

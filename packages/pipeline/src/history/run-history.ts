@@ -86,6 +86,7 @@ class HistoryRun {
       live: new LiveFanOut(0),
       metrics: new PipelineMetrics(metrics, this.#breaker, () => 0),
       heard: [],
+      knownLetters: new Map(),
       signal,
       onRefused: (work) => {
         if (!this.#isWarmingUp) this.#account.refused(work);

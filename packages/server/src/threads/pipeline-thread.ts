@@ -174,6 +174,10 @@ function pipelineOptions(
     registerSeries: (requests) => catalog.registerSeries(requests),
     registerDevice: (organizationId, key, gatewayId) => catalog.registerDevice(organizationId, key, gatewayId),
     appendDeadLetters: (batch) => logHost.append('dead-letters', batch),
+    deadLetters: {
+      bounds: () => log.bounds('dead-letters'),
+      read: (partition, from, recordsMax) => log.read('dead-letters', partition, from, { recordsMax }),
+    },
     onLive: (frames) => port.postMessage({ type: 'frames', frames } satisfies FramesMessage),
     onLastSeen: (deviceIds, times) =>
       port.postMessage({ type: 'last-seen', deviceIds, times } satisfies LastSeenMessage),
