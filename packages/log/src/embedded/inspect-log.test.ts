@@ -64,6 +64,22 @@ test('any changed bit and any truncation is found, with its file, and no record 
   }
 }, 60_000);
 
+test('a file that is gone is named, with its records', async () => {
+  const names = (await readdir(whole, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(whole, join(entry.parentPath, entry.name)));
+  for (const name of names) {
+    const dir = join(base, 'without');
+    await cp(whole, dir, { recursive: true });
+    await rm(join(dir, name));
+    const { findings } = await inspectLog(dir);
+    const told = findings.find(({ file, meaning }) => `${file} ${meaning}`.includes(join(dir, name)));
+    expect(told, name).toBeDefined();
+    if (name.endsWith('.seg')) expect(told!.place).toMatch(/^records \d+ to \d+$/);
+    await rm(dir, { recursive: true });
+  }
+});
+
 test('a file in the place of another is named, and nothing of it is given out', async () => {
   const folder = join(whole, TOPIC, '0');
   const names = (await readdir(folder)).sort();

@@ -84,6 +84,17 @@ type Groups = Awaited<ReturnType<typeof inspectGroupPositions>>;
 
 async function inspectGroups(dir: string, findings: Finding[]): Promise<Groups | null> {
   const file = groupsPath(dir);
+  if ((await stat(file).catch(() => null)) === null) {
+    findings.push({
+      file,
+      place: null,
+      meaning:
+        'it is missing: consumers begin again, and records that are lost at an end or a beginning are not noticed',
+      remedy: 'the next start, or --repair, writes it anew',
+      mend: 'restart',
+    });
+    return null;
+  }
   try {
     const groups = await inspectGroupPositions(file);
     for (const place of groups.damage) {

@@ -3,7 +3,7 @@
  * What one part cannot know alone is compared here: how far the store has read the log, and whether a part is missing.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { inspectCatalog } from '@fieldline/catalog';
 import { type Finding, type Inspection, isFieldlineError, messageOf, readJournal } from '@fieldline/kit';
 import { inspectLog, type LogInspection, TOPICS } from '@fieldline/log';
@@ -77,6 +77,11 @@ function inspectFolder(dataDir: string, catalogAdapter: 'pglite' | 'postgres'): 
 async function inspectSessions(file: string): Promise<Inspection> {
   const findings: Finding[] = [];
   let records = 0;
+  if (existsSync(dirname(file)) && !existsSync(file)) {
+    const meaning = 'it is missing: sessions, subscriptions, queued messages and retained topics of clients are lost';
+    const remedy = 'restore it from a backup; or the next start, or --repair, begins anew';
+    findings.push({ file, place: null, meaning, remedy, mend: 'restart' });
+  }
   try {
     const reading = await readJournal(file);
     records = reading.records.length;
