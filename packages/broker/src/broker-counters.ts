@@ -38,6 +38,7 @@ export interface GaugeSource {
   readonly subscriptions: number;
   readonly retainedMessages: number;
   readonly queuedBytes: number;
+  readonly spooledBytes: number;
   readonly pendingBytes: number;
 }
 
@@ -118,5 +119,6 @@ export function registerGauges(metrics: Metrics, source: () => GaugeSource): voi
     'Bytes of messages that wait for MQTT clients or their answers',
     (state) => state.queuedBytes,
   );
+  gauge('mqtt_queue_spooled_bytes', 'Disk that long queues take beside the journal', (state) => state.spooledBytes);
   gauge('mqtt_log_pending_bytes', 'Bytes that wait to be made durable and acknowledged', (state) => state.pendingBytes);
 }

@@ -3,7 +3,7 @@ import type { Metrics } from '@fieldline/kit';
 import type { BrokerContext } from './broker-context.ts';
 
 interface Row {
-  readonly budget: 'log' | 'unread' | 'queue' | 'partial' | 'retained';
+  readonly budget: 'log' | 'unread' | 'queue' | 'queue-memory' | 'partial' | 'retained';
   readonly scope: 'total' | 'device' | 'connection';
   readonly used: number;
   readonly limit: number;
@@ -23,7 +23,7 @@ export function registerBudgetGauges(metrics: Metrics, context: BrokerContext): 
   );
 }
 
-function rowsOf({ budgets, limits, connections, registry, router }: BrokerContext): Row[] {
+function rowsOf({ budgets, limits, connections, registry, router, spool }: BrokerContext): Row[] {
   const { total } = budgets;
   const most = { log: 0, unread: 0, partial: 0, queue: 0 };
   for (const { held } of connections) {
@@ -51,6 +51,7 @@ function rowsOf({ budgets, limits, connections, registry, router }: BrokerContex
     row('queue', 'total', total.queue + total.inFlight, limits.queueBytesMax),
     row('queue', 'device', ofDevice('queue'), limits.queueBytesPerDeviceMax),
     row('queue', 'connection', most.queue, limits.queueBytesPerSessionMax),
+    row('queue-memory', 'total', spool.objectBytes, limits.queueMemoryBytesMax),
     row('partial', 'total', total.partial, limits.partialBytesMax),
     row('partial', 'device', ofDevice('partial'), limits.partialBytesPerDeviceMax),
     row('partial', 'connection', most.partial, limits.packetBytesMax),

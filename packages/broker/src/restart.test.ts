@@ -2,12 +2,21 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as mqttConnect } from 'mqtt';
 import { afterEach, expect, test } from 'vitest';
-import { HexClient, packetHex, startBroker, type TestBroker, text, until } from './testing/harness.ts';
+import type { BrokerLimits } from './options.ts';
+import { connectClient, HexClient, packetHex, startBroker, type TestBroker, text, until } from './testing/harness.ts';
 
 const folders: string[] = [];
 const brokers: TestBroker[] = [];
 const sockets: HexClient[] = [];
+const LOGIN = {
+  clientId: 'dev-1',
+  username: 'dev-1',
+  password: 'secret',
+  protocolVersion: 5,
+  reconnectPeriod: 0,
+} as const;
 /** Session expiry 100 s, clean start 0. */
 const KEEP = '05 11 00000064';
 
@@ -17,11 +26,11 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
 });
 
-async function start(from?: string): Promise<{ test: TestBroker; folder: string }> {
+async function start(from?: string, limits: Partial<BrokerLimits> = {}): Promise<{ test: TestBroker; folder: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'fieldline-broker-'));
   folders.push(folder);
   if (from !== undefined) await cp(join(from, 'sessions.journal'), join(folder, 'sessions.journal'));
-  const test = await startBroker({ dataDir: folder });
+  const test = await startBroker({ dataDir: folder, limits });
   brokers.push(test);
   return { test, folder };
 }
@@ -82,6 +91,37 @@ test('what was queued for a member of a share goes to another one after a restar
   client.send(packetHex('82', `0001 00 ${text('$share/g/app/#')} 01`));
   await until(() => client.received.includes(payload), 'the message');
   expect((await connect(after, 'dev-1')).isPresent).toBe(true);
+});
+
+test('a queue that is longer than what is held in memory: none is lost, in order, before and after a restart', async () => {
+  const limits = { queueMemoryBytesMax: 300_000, queueBytesPerSessionMax: 16 * 1024 * 1024 };
+  const { test: before, folder } = await start(undefined, limits);
+  const options = { clean: false, properties: { sessionExpiryInterval: 100 } };
+  const count = 3_000;
+  const numbers = (at: TestBroker, from: number, to: number): Promise<void> =>
+    Promise.all(
+      Array.from({ length: to - from }, (_, index) => {
+        const payload = Buffer.alloc(1_500).fill(`${from + index} `);
+        return at.broker.publish({ organizationId: 'org-1', topic: 'app/long', payload, qos: 1 });
+      }),
+    ).then(() => {});
+  const client = await connectClient(before, 'dev-1', options);
+  await client.subscribeAsync('app/long', { qos: 1 });
+  await client.endAsync();
+  for (let from = 0; from < count; from += 500) await numbers(before, from, from + 500);
+  await until(() => before.broker.statistics().spooledBytes > 2_000_000, 'most of it is on disk');
+
+  for (const test of [before, (await start(folder, limits)).test]) {
+    const { spooledBytes, queuedBytes } = test.broker.statistics();
+    expect([spooledBytes > 2_000_000, queuedBytes > count * 1_500]).toEqual([true, true]);
+    const back = mqttConnect({ host: '127.0.0.1', port: test.port, ...LOGIN, ...options });
+    const received: number[] = [];
+    back.on('message', (_, payload) => received.push(Number.parseInt(payload.toString('latin1'), 10)));
+    await until(() => received.length >= count, 'all of them', 20_000);
+    await back.endAsync();
+    expect(received).toEqual(Array.from({ length: count }, (_, index) => index));
+    await until(() => test.broker.statistics().spooledBytes === 0, 'the disk is free again');
+  }
 });
 
 test('QoS 2 that was taken is not taken again after a restart, and its packet id is free after PUBCOMP', async () => {
