@@ -63,11 +63,8 @@ async function findingsAt(dataDir: string, { kind, file }: Injury): Promise<read
   return (await inspectCatalog(folder)).findings;
 }
 
-/** The catalog's reader names tables, or the folder: PostgreSQL does not tell the file of all that it misses. */
+/** A finding names the file, or the folder that it is missing from: PostgreSQL does not tell the file of all that it misses. */
 function isAbout({ file, place, meaning, remedy }: Finding, injured: string): boolean {
-  const isNamed =
-    file === injured ||
-    (injured.startsWith(`${file}/`) && file.endsWith('catalog')) ||
-    `${place} ${meaning}`.includes(injured);
+  const isNamed = file === injured || injured.startsWith(`${file}/`) || `${place} ${meaning}`.includes(injured);
   return isNamed && remedy !== '';
 }

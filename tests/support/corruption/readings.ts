@@ -53,6 +53,8 @@ export class Readings {
         return `the ${part} gives out ${key} = ${value.slice(0, 60)}: that was never written`;
     }
     const missing = [...whole.keys()].filter((key) => !found.has(key));
+    // A store that says nothing reads the log from where it stands: the server that runs on it shows whether that brings all.
+    if (part === 'store' && told.length === 0) return null;
     const untold = missing.filter((key) => !isTold(part, key, file, told));
     return untold.length === 0
       ? null
@@ -137,12 +139,6 @@ async function readStore(dir: string): Promise<Reading> {
 async function readSessions(dir: string): Promise<Reading> {
   const { journal, records } = await openJournal(join(dir, 'sessions.journal'));
   await journal.close();
-  const counts = new Map<string, number>();
-  return new Map(
-    records.map((record): [string, string] => {
-      const text = Buffer.from(record).toString('latin1');
-      counts.set(text, (counts.get(text) ?? 0) + 1);
-      return [`${counts.get(text)}× ${text}`, text];
-    }),
-  );
+  // A record that stands there twice, since a block does, is applied again: the finding tells of it, and it was written once.
+  return new Map(records.map((record) => Buffer.from(record).toString('latin1')).map((text) => [text, text]));
 }
