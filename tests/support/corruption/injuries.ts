@@ -14,6 +14,7 @@ const KINDS: readonly (readonly [kind: string, share: number, pattern: RegExp])[
   ['sealed', 3, /^store\/sealed\/.*\/day=.*\.parquet$/],
   ['sessions', 1, /^broker\//],
   ['catalog', 2, /^catalog\//],
+  ['catalog copy', 0.5, /^catalog\.(copies\/|sums)/],
   ['catalog state', 1, /^catalog\/(pg_(xact|multixact|wal)|global\/(pg_control|pg_filenode))/],
 ];
 

@@ -20,6 +20,9 @@ export interface Nursed {
   readonly words: string;
 }
 
+/** Of what the doctor says, its end: what was mended, and what was not. */
+const WORDS_MAX = 1500;
+
 /** `needsRepair`: the doctor mends the folder, then a server runs on it again. Removes the folder afterwards. */
 export async function nurse(
   known: KnownFolder,
@@ -34,7 +37,10 @@ export async function nurse(
     if (!needsRepair) return result([before], needsRepair);
     const doctor = await fieldline(['doctor', '--repair', '--data-dir', dataDir]);
     const after = await serve(dataDir, known);
-    return { ...result([before, after], needsRepair), words: JSON.stringify({ before, after, doctor: doctor.stdout }) };
+    return {
+      ...result([before, after], needsRepair),
+      words: JSON.stringify({ before, after, doctor: doctor.stdout.slice(-WORDS_MAX) }),
+    };
   } finally {
     rmSync(dataDir, { recursive: true, force: true });
   }
