@@ -10,7 +10,7 @@ import type { Examined } from '../tests/support/corruption/examine.process.ts';
 import { examineAll } from '../tests/support/corruption/examine-all.ts';
 import { chooseInjury, type Injury, random } from '../tests/support/corruption/injuries.ts';
 import { type KnownFolder, makeKnownFolder, SAMPLES } from '../tests/support/corruption/known-folder.ts';
-import { type Nursed, nurse } from '../tests/support/corruption/nurse.ts';
+import { type MendingWay, type Nursed, nurse } from '../tests/support/corruption/nurse.ts';
 import { temporaryFolder } from '../tests/support/server-process.ts';
 import type { Form, Outcome, ScorecardLine } from './line.ts';
 
@@ -18,10 +18,12 @@ const COUNTS: Readonly<Record<Form, number>> = { short: 60, long: 1000 };
 /** How many groups of each lane are given to servers; those of injuries that were not named all are. */
 const GROUPS: Readonly<Record<Form, Readonly<Record<Lane, number>>>> = {
   short: { unnamed: 1000, log: 2, sealed: 2, store: 3, catalog: 2 },
-  long: { unnamed: 1000, log: 15, sealed: 15, store: 30, catalog: 25 },
+  long: { unnamed: 1000, log: 12, sealed: 12, store: 20, catalog: 20 },
 };
 /** Files of one folder that are injured at the same time; a damaged database hides what is beside it. */
 const FILES_PER_GROUP: Readonly<Record<Lane, number>> = { unnamed: 5, log: 5, sealed: 4, store: 1, catalog: 1 };
+/** The doctor's program mends every so-manieth folder, and all with a damaged catalog; the others its functions. */
+const PROGRAM_EVERY = 4;
 const SERVERS_AT_ONCE = Math.min(2, availableParallelism());
 
 type Lane = 'unnamed' | 'log' | 'sealed' | 'store' | 'catalog';
@@ -44,11 +46,12 @@ export const corruption: ScorecardLine = {
     const groups = chooseGroups(injuries, examined, form);
     say(`${tally.named} of ${injuries.length} named; servers start on ${groups.length} folders`);
     await eachOf(groups, SERVERS_AT_ONCE, async ({ lane, injuries: together }, index) => {
-      const nursed = await nurse(known, together, join(folder.path, `patient-${index}`), lane !== 'unnamed');
+      const way = wayOf(lane, index);
+      const nursed = await nurse(known, together, join(folder.path, `patient-${index}`), way);
       if (isWell(nursed) || together.length === 1) return tally.nursed(together, nursed);
       // Which of them it was.
       for (const one of together) {
-        const alone = await nurse(known, [one], join(folder.path, `patient-${index}`), lane !== 'unnamed');
+        const alone = await nurse(known, [one], join(folder.path, `patient-${index}`), way);
         tally.nursed([one], alone);
       }
     });
@@ -93,6 +96,11 @@ function chooseGroups(injuries: readonly SeededInjury[], examined: readonly Exam
   }
   const left = { ...GROUPS[form] };
   return groups.filter(({ lane }) => left[lane]-- > 0);
+}
+
+function wayOf(lane: Lane, index: number): MendingWay {
+  if (lane === 'unnamed') return 'none';
+  return lane === 'catalog' || index % PROGRAM_EVERY === 0 ? 'program' : 'within';
 }
 
 function laneOf(kind: string): Lane {
