@@ -13,6 +13,7 @@ import { type FileHandle, open, readFile, rename, stat } from 'node:fs/promises'
 import { crc32 } from 'node:zlib';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { openDiskFile, syncParentDirectory } from '@fieldline/kit';
+import { quote } from './session.ts';
 
 const PAGE = 4096;
 const HEADERS = [PAGE, 2 * PAGE];
@@ -83,7 +84,7 @@ export async function tablesIn(connection: DuckDBConnection, blocks: readonly nu
   const wanted = new Set(blocks);
   const found = new Set<string>();
   for (const table of await tableNames(connection)) {
-    const blocks = await blocksOf(connection, table).catch(() => null); // what describes the table is damaged
+    const blocks = await blocksOf(connection, [table]).catch(() => null); // what describes the table is damaged
     if (blocks === null || blocks.some((block) => wanted.has(block))) found.add(table);
   }
   return found;
@@ -150,9 +151,7 @@ async function compare(
 }
 
 async function usedBlocks(connection: DuckDBConnection): Promise<UsedBlock[]> {
-  const data = new Set<number>();
-  for (const table of await tableNames(connection))
-    for (const block of await blocksOf(connection, table)) data.add(block);
+  const data = new Set(await blocksOf(connection, await tableNames(connection)));
   const rows = await (await connection.run('SELECT block_id FROM pragma_metadata_info()')).getRows();
   const metadata = rows.map(([id]) => Number(id)).filter((block) => !data.has(block));
   return [
@@ -166,10 +165,13 @@ async function tableNames(connection: DuckDBConnection): Promise<string[]> {
   return rows.map(([name]) => String(name));
 }
 
-/** Blocks on disk that hold columns of a table. */
-async function blocksOf(connection: DuckDBConnection, table: string): Promise<number[]> {
-  const info = `pragma_storage_info('${table.replaceAll("'", "''")}')`;
-  const sql = `SELECT DISTINCT unnest(list_append(additional_block_ids, block_id)) AS block FROM ${info} WHERE persistent`;
+/** Blocks on disk that hold columns of these tables. */
+async function blocksOf(connection: DuckDBConnection, tables: readonly string[]): Promise<number[]> {
+  if (tables.length === 0) return [];
+  const infos = tables.map(
+    (table) => `SELECT block_id, additional_block_ids FROM pragma_storage_info(${quote(table)}) WHERE persistent`,
+  );
+  const sql = `SELECT DISTINCT unnest(list_append(additional_block_ids, block_id)) AS block FROM (${infos.join(' UNION ALL ')})`;
   const rows = await (await connection.run(`SELECT block FROM (${sql}) WHERE block >= 0`)).getRows();
   return rows.map(([block]) => Number(block));
 }

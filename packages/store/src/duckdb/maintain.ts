@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { messageOf } from '@fieldline/kit';
 import { MICROS_PER_MILLI, type Micros } from '@fieldline/model';
 import { startGeneration } from './append-batch.ts';
+import { writeBlockList } from './block-list.ts';
 import { compactOnce } from './compact.ts';
 import { exportSeries } from './define-series.ts';
 import { enforceRetention } from './retention.ts';
@@ -84,12 +85,12 @@ async function checkSomeFiles(state: StoreState): Promise<void> {
 async function emptyWriteAheadLog(state: StoreState, databasePath: string): Promise<void> {
   const { size } = await stat(`${databasePath}.wal`).catch(() => ({ size: 0 }));
   if (size < state.settings.walBytesMax) return;
-  await state.writes.run(async () => {
-    try {
-      await state.session.checkpoint();
-    } catch (error) {
-      // Another transaction is open; the next round tries again. The log holds everything meanwhile.
-      state.logger.debug({ error: messageOf(error) }, 'checkpoint put off');
-    }
-  });
+  try {
+    await state.writes.run(() => state.session.checkpoint());
+    // While appends go on: what the checkpoint has left stays as it is.
+    await writeBlockList(databasePath, state.session.background);
+  } catch (error) {
+    // Another transaction is open; the next round tries again. The log holds everything meanwhile.
+    state.logger.debug({ error: messageOf(error) }, 'checkpoint put off');
+  }
 }

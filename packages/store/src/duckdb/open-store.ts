@@ -16,7 +16,7 @@ import {
 } from '@fieldline/kit';
 import type { RetentionSettings, SampleColumns, StoreStatistics, TelemetryStore, TimeRange } from '../store.ts';
 import { acquirePosition, appendBatch, createGeneration } from './append-batch.ts';
-import { checkBlocks, type Misplaced } from './block-list.ts';
+import { checkBlocks, type Misplaced, writeBlockList } from './block-list.ts';
 import { Cells } from './cells.ts';
 import { checksumOf, definedSeries, defineSeries } from './define-series.ts';
 import { HotAppender } from './hot-appender.ts';
@@ -105,7 +105,7 @@ export async function openDuckdbStore(options: DuckdbStoreOptions): Promise<Duck
   try {
     await migrate(session.writer);
     if (!isListed) {
-      await session.listBlocks().catch((error: unknown) => {
+      await writeBlockList(join(options.dir, DATABASE_FILE), session.writer).catch((error: unknown) => {
         options.logger?.warn({ error: messageOf(error) }, 'the list of the database’s blocks could not be written');
       });
     }
@@ -368,12 +368,21 @@ class OpenStore implements DuckdbStore {
     clearInterval(interrupting);
     await this.#state.writes.run(async () => {
       this.#state.appender.close();
-      await this.#state.session.checkpoint().catch((error: unknown) => {
-        // The write-ahead log stays, and is read again at the next start.
-        this.#state.logger.warn({ error: messageOf(error) }, 'the telemetry store was closed without a checkpoint');
-      });
+      await this.#checkpointAtEnd();
     });
     this.#state.session.close();
+  }
+
+  /** DuckDB makes one when it is closed; here the list of blocks follows it. */
+  async #checkpointAtEnd(): Promise<void> {
+    const { session, logger } = this.#state;
+    try {
+      await session.checkpoint();
+      await writeBlockList(this.#databasePath, session.writer);
+    } catch (error) {
+      // The write-ahead log stays, and is read again at the next start.
+      logger.warn({ error: messageOf(error) }, 'the telemetry store was closed without a checkpoint');
+    }
   }
 
   #hotRows(): number {

@@ -6,7 +6,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { FieldlineError, makeDirectorySync, messageOf, syncDirectory } from '@fieldline/kit';
-import { writeBlockList } from './block-list.ts';
 
 export interface SessionOptions {
   readonly dir: string;
@@ -93,16 +92,10 @@ export class Session {
     this.#isLogNamed = true;
   }
 
-  /** Moves the write-ahead log into the database; the next commit begins a new one. The list of blocks follows. */
+  /** Moves the write-ahead log into the database; the next commit begins a new one. A list of its blocks follows (block-list.ts). */
   async checkpoint(): Promise<void> {
     this.#isLogNamed = false;
     await this.writer.run('CHECKPOINT');
-    await this.listBlocks();
-  }
-
-  /** Writes down which blocks the last checkpoint has left. */
-  listBlocks(): Promise<void> {
-    return writeBlockList(join(this.#dir, DATABASE_FILE), this.writer);
   }
 
   close(): void {
