@@ -123,6 +123,7 @@ async function observeOn(server: RunningServer, shape: Shape, stopReading: boole
       for (const name of await budgetsExceeded(server)) overBudget.add(name);
     }
     const figures = await metricsOf(server);
+    if (consumers.exitCode !== null) throw new Error('the program with the 200 clients has ended');
     load.stop();
     await stream.finish();
     const { acknowledged, lost, doubled } = await stream.compare(api);

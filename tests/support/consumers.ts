@@ -6,7 +6,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import mqtt, { type MqttClient } from 'mqtt';
 import type { DeviceCredentials } from './api-session.ts';
 
@@ -81,8 +80,8 @@ async function openLive(index: number): Promise<Socket> {
   let look: () => void = () => {};
   const until = (text: string): Promise<void> =>
     new Promise((resolve) => {
-      look = () => heard.includes(text) && resolve();
-      socket.once('close', resolve);
+      look = () => (heard.includes(text) || socket.destroyed) && resolve();
+      socket.once('close', look);
       look();
     });
   const listen = (chunk: Buffer): void => {
@@ -109,14 +108,16 @@ async function openLive(index: number): Promise<Socket> {
   return socket;
 }
 
+/** Comes back for ever: it is cut off on purpose. */
 async function addLive(index: number): Promise<void> {
-  const socket = await openLive(index);
+  const socket = await openLive(index).catch(() => null);
+  const comeBack = (): void => {
+    if (socket !== null) streams.delete(socket);
+    setTimeout(() => void addLive(index), COME_BACK_MS);
+  };
+  if (socket === null || socket.destroyed) return comeBack();
   streams.add(socket);
-  void once(socket, 'close').then(async () => {
-    streams.delete(socket);
-    await sleep(COME_BACK_MS);
-    await addLive(index);
-  });
+  socket.once('close', comeBack);
 }
 
 createInterface({ input: process.stdin }).on('line', () => {
