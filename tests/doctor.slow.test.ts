@@ -94,13 +94,32 @@ test('a damaged database is named and made anew: sealed files are taken over, th
   expect(await served()).toEqual(WHOLE);
 }, 120_000);
 
-test('a damaged catalog and a log that was cut off are named, with what helps; the log cannot mend them', async () => {
+test('a damaged catalog is restored from its copy; a log that was cut off is named, with what it has lost', async () => {
   patient();
   const log = 'log/telemetry.raw/0/0000000000000000.seg';
   truncateSync(join(dataDir, log), 20_000);
   flip('catalog/pg_xact/0000', 20);
   const { code, files, text } = await doctor('--repair');
-  expect({ code, files: new Set(files) }).toEqual({ code: 1, files: new Set([log, 'catalog/pg_xact/0000']) });
+  expect({ code, files: new Set(files) }).toEqual({ code: 0, files: new Set([log, 'catalog/pg_xact/0000']) });
   expect(text).toMatch(/records \d+ to \d+/);
-  expect(text).toContain('restore the catalog folder from a backup');
-}, 60_000);
+  expect(text).toMatch(/catalog: restored from its copy of 20.*Z; what was there is in .*set-aside/);
+  expect(await doctor()).toMatchObject({ files: expect.not.arrayContaining(['catalog']) });
+}, 120_000);
+
+test('a catalog that is gone is restored from its copy, and every sample is told again', async () => {
+  patient(known.killed);
+  // The last change that was acknowledged: the mark says that it was flushed.
+  const end = Number(readFileSync(join(dataDir, 'catalog/flushed.mark')).readBigUInt64LE(0));
+  const segment = Math.floor(end / 2 ** 24)
+    .toString(16)
+    .toUpperCase()
+    .padStart(8, '0');
+  flip(`catalog/pg_wal/0000000100000000${segment}`, (end % 2 ** 24) - 1);
+  await expect(served()).rejects.toThrow(/catalog.*doctor --repair/s);
+  expect(await doctor('--repair')).toMatchObject({ code: 0, text: expect.stringContaining('restored from its copy') });
+  expect(await served()).toEqual(WHOLE);
+  patient();
+  rmSync(join(dataDir, 'catalog'), { recursive: true });
+  expect(await doctor('--repair')).toMatchObject({ code: 0, files: ['catalog'] });
+  expect(await served()).toEqual(WHOLE);
+}, 240_000);

@@ -1,6 +1,7 @@
 export type * from './catalog.ts';
+export { newestCopy, restoreCatalog } from './copies/restore-copy.ts';
 export { type JobControl, type JobHandler, JobWorker, type JobWorkerOptions } from './jobs/job-worker.ts';
 export { type CatalogOptions, openCatalog } from './open-catalog.ts';
-export { inspectCatalog } from './pglite/inspect-catalog.ts';
+export { inspectCatalog, restoringFrom } from './pglite/inspect-catalog.ts';
 export { preparePgliteFolder } from './pglite/pglite.ts';
 export * from './rows.ts';

@@ -39,6 +39,7 @@ export const ERROR_CODES = {
   // parts
   LOG_DAMAGED: { status: 500, title: 'A log record is damaged' },
   LOG_POSITION_GONE: { status: 410, title: 'The log position has been deleted by retention' },
+  CATALOG_DAMAGED: { status: 500, title: 'The catalog is damaged' },
   STORE_DAMAGED: { status: 500, title: 'Stored telemetry is damaged' },
   WRITER_FENCED: { status: 409, title: 'Another writer has taken the partition' },
   DISK_FULL: { status: 503, title: 'No space left on the device' },

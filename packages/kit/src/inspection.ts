@@ -10,10 +10,10 @@ export interface Finding {
   /** What to do. */
   readonly remedy: string;
   /**
-   * How the doctor can mend it: `restart` the next start does it by itself, `log` from the log's records, `none` only from a
-   * backup, or not at all.
+   * How the doctor can mend it: `restart` the next start does it by itself, `log` from the log's records, `copy` from the
+   * copy that the part keeps of itself, `none` only from a backup, or not at all.
    */
-  readonly mend: 'restart' | 'log' | 'none';
+  readonly mend: 'restart' | 'log' | 'copy' | 'none';
 }
 
 export interface Inspection {

@@ -14,6 +14,6 @@ export function refuseHalfFolder({ dataDir, catalog }: Config): void {
   if (left.length === 0) return;
   throw new FieldlineError(
     'CONFIG_INVALID',
-    `${dataDir} holds ${left.join(' and ')} but no catalog, which says whose telemetry that is; restore the catalog folder from a backup, or choose an empty folder`,
+    `${dataDir} holds ${left.join(' and ')} but no catalog, which says whose telemetry that is; \`fieldline doctor --repair\` restores it where there is a copy (catalog.copies), else take the backup of the whole folder, or choose an empty one`,
   );
 }

@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { flushAfterCrash } from './flush-after-crash.ts';
+import { FlushMark } from './flush-mark.ts';
 
 /** PostgreSQL's parameters. Memory is kept small: there is one session and little data. */
 const PARAMETERS: Readonly<Record<string, string>> = {
@@ -30,10 +31,17 @@ const PARAMETERS: Readonly<Record<string, string>> = {
 
 const START_PARAMETERS = ['--single', '-j', ...Object.entries(PARAMETERS).flatMap(([k, v]) => ['-c', `${k}=${v}`])];
 
-/** Opens the database in this folder (null = in memory, for tests), made where it is missing. `onFsync` is told of each. */
-export async function openEngine(dataDir: string | null, onFsync: () => void = () => {}): Promise<PGlite> {
+export interface EngineOptions {
+  /** Told of each fsync that was made. */
+  readonly onFsync?: () => void;
+  /** For a folder that is thrown away after a crash, and flushed whole when it is finished: nothing is flushed before. */
+  readonly isBuilding?: boolean;
+}
+
+/** Opens the database in this folder (null = in memory, for tests), made where it is missing. */
+export async function openEngine(dataDir: string | null, options: EngineOptions = {}): Promise<PGlite> {
   const engine = new PGlite({
-    ...(dataDir !== null && { fs: new SyncedNodeFs(dataDir, onFsync) }),
+    ...(dataDir !== null && { fs: new SyncedNodeFs(dataDir, options) }),
     startParams: START_PARAMETERS,
   });
   await engine.waitReady;
@@ -47,7 +55,7 @@ interface Nodefs {
   readonly realPath: (node: unknown) => string;
   readonly stream_ops: {
     fsync?: (stream: Stream) => number;
-    write: (stream: Stream, ...what: unknown[]) => number;
+    write: (stream: Stream, memory: Int8Array, at: number, length: number, fileOffset: number) => number;
   };
 }
 
@@ -57,12 +65,14 @@ interface Stream {
 }
 
 class SyncedNodeFs extends NodeFS {
-  readonly #onFsync: () => void;
+  readonly #options: EngineOptions;
   readonly #flushing: Promise<Set<string>>;
+  readonly #mark: FlushMark;
 
-  constructor(dataDir: string, onFsync: () => void) {
+  constructor(dataDir: string, options: EngineOptions) {
     super(dataDir);
-    this.#onFsync = onFsync;
+    this.#options = options;
+    this.#mark = new FlushMark(resolve(dataDir));
     // Beside the compilation of the engine.
     this.#flushing = flushAfterCrash(resolve(dataDir));
     this.#flushing.catch(() => {
@@ -73,19 +83,24 @@ class SyncedNodeFs extends NodeFS {
   override async init(engine: PGlite, options: Options): ReturnType<NodeFS['init']> {
     const { emscriptenOpts } = await super.init(engine, options);
     const flushed = await this.#flushing;
+    const { onFsync, isBuilding = false } = this.#options;
     const mend = (module: { NODEFS: unknown }): void => {
       const nodefs = module.NODEFS as Nodefs;
       const { write } = nodefs.stream_ops;
       nodefs.stream_ops.fsync = (stream) => {
-        if (flushed.size > 0 && flushed.has(nodefs.realPath(stream.node))) return 0;
-        if (stream.nfd === undefined) syncPath(nodefs.realPath(stream.node));
+        const path = nodefs.realPath(stream.node);
+        if (isBuilding || flushed.has(path)) return 0;
+        if (stream.nfd === undefined) syncPath(path);
         else fsyncSync(stream.nfd);
-        this.#onFsync();
+        this.#mark.noteFlush(path);
+        onFsync?.();
         return 0;
       };
-      nodefs.stream_ops.write = (stream, ...what) => {
-        if (flushed.size > 0) forget(flushed, nodefs.realPath(stream.node));
-        return write(stream, ...what);
+      nodefs.stream_ops.write = (stream, memory, at, length, fileOffset) => {
+        const path = nodefs.realPath(stream.node);
+        if (flushed.size > 0) forget(flushed, path);
+        this.#mark.noteWrite(path, memory.subarray(at, at + length), fileOffset);
+        return write(stream, memory, at, length, fileOffset);
       };
     };
     return { emscriptenOpts: { ...emscriptenOpts, preRun: [...(emscriptenOpts.preRun ?? []), mend] } };

@@ -14,6 +14,11 @@ const SHUT_DOWN = 1;
 export async function flushAfterCrash(folder: string): Promise<Set<string>> {
   const control = await readFile(join(folder, 'global', 'pg_control')).catch(() => null);
   if (control === null || control.length < 64 || control.readUInt32LE(STATE_AT) === SHUT_DOWN) return new Set();
+  return flushFolder(folder);
+}
+
+/** Flushes the folder and all that is in it; returns the paths. */
+export async function flushFolder(folder: string): Promise<Set<string>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = [folder, ...entries.map((entry) => join(entry.parentPath, entry.name))];
   let next = 0;

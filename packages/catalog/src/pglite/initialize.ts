@@ -7,16 +7,14 @@ import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { openEngine, syncPath } from './engine.ts';
+import { flushFolder } from './flush-after-crash.ts';
 
 async function initialize(folder: string): Promise<void> {
   removeLeftovers(folder);
   const building = `${folder}.new-${process.pid}`;
-  const engine = await openEngine(building);
+  const engine = await openEngine(building, { isBuilding: true });
   await engine.close();
-  for (const entry of readdirSync(building, { recursive: true, withFileTypes: true })) {
-    syncPath(join(entry.parentPath, entry.name));
-  }
-  syncPath(building);
+  await flushFolder(building);
   renameSync(building, folder);
   syncPath(dirname(folder));
 }

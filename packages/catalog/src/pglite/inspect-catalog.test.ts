@@ -43,6 +43,11 @@ async function injure(of: string, name: string, at: number, isCut: boolean): Pro
   return findings.map(({ file }) => relative(dir, file));
 }
 
+function flipped(bytes: Buffer, at: number): Buffer {
+  bytes[at]! ^= 1;
+  return bytes;
+}
+
 describe('a catalog folder', () => {
   it('is sound after a clean end and after a kill, and every row is read', async () => {
     for (const dir of [closed, left]) {
@@ -72,6 +77,27 @@ describe('a catalog folder', () => {
     const log = files(left).find((name) => name.startsWith('pg_wal/0'))!;
     const redo = Number(readFileSync(join(left, 'global/pg_control')).readBigUInt64LE(40)) % 2 ** 24;
     for (const behind of [30, 5000, 100_000]) expect(await injure(left, log, redo + behind, false)).toEqual([log]);
+  }, 60_000);
+
+  it('left by a kill, is not opened where a change that was acknowledged is missing, and is where only the end is torn', async () => {
+    const mark = Number(readFileSync(join(left, 'flushed.mark')).readBigUInt64LE(0));
+    const log = files(left).find((name) => name.startsWith('pg_wal/0'))!;
+    const end = mark % 2 ** 24;
+    const injuries: [what: string, opens: boolean, change: (bytes: Buffer) => Buffer][] = [
+      ['the last record', false, (bytes) => flipped(bytes, end - 1)],
+      ['one before', false, (bytes) => flipped(bytes, end - 2000)],
+      ['cut off', false, (bytes) => bytes.subarray(0, end - 10)],
+      ['something behind', true, (bytes) => bytes.fill(0x5a, Math.ceil(end / 8) * 8, Math.ceil(end / 8) * 8 + 100)],
+    ];
+    for (const [what, opens, change] of injuries) {
+      const dir = join(folder, `log-${what.replaceAll(' ', '-')}`);
+      copy(left, dir, false);
+      writeFileSync(join(dir, log), change(readFileSync(join(dir, log))));
+      const { findings } = await inspectCatalog(dir, { reading: false });
+      expect(findings, what).toMatchObject([{ file: join(dir, log), mend: opens ? 'restart' : 'none' }]);
+      if (opens) await (await openPglite({ dataDir: dir })).close();
+      else await expect(openPglite({ dataDir: dir })).rejects.toMatchObject({ code: 'CATALOG_DAMAGED' });
+    }
   }, 60_000);
 
   it('whose state files have changed is not opened; a damaged page is told, and keeps nothing else from work', async () => {

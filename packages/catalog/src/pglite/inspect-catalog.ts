@@ -7,6 +7,9 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type Finding, type Inspection, messageOf } from '@fieldline/kit';
+import { copiesOf, listCopies, readCopy } from '../copies/copy-file.ts';
+import { newestCopy } from '../copies/restore-copy.ts';
+import { MARK_FILE, readFlushMark } from './flush-mark.ts';
 import { isPageSound, PAGE_BYTES } from './page-checksum.ts';
 import type { EverythingRead } from './read-everything.ts';
 import { compareSums, PAGED_FILE } from './sums.ts';
@@ -23,9 +26,12 @@ const BACKUP = 'restore the catalog folder from a backup; the log does not hold 
 export async function inspectCatalog(folder: string, { reading = true } = {}): Promise<Inspection> {
   const counts = { files: 0, pages: 0, tables: 0, rows: 0 };
   const findings: Finding[] = [];
+  findings.push(...(await inspectCopies(folder)));
   if ((await stat(folder).catch(() => null)) === null) return { part: 'catalog', counts, findings };
+  const copy = await newestCopy(folder);
+  const remedy = copy === null ? BACKUP : restoringFrom(copy.takenAt);
   const tell = (file: string, place: string | null, meaning: string): void => {
-    findings.push({ file, place, meaning, remedy: BACKUP, mend: 'none' });
+    findings.push({ file, place, meaning, remedy, mend: copy === null ? 'none' : 'copy' });
   };
   await inspectPages(folder, counts, tell);
   const told = new Set(findings.map(({ file }) => file));
@@ -38,13 +44,36 @@ export async function inspectCatalog(folder: string, { reading = true } = {}): P
     } else if (!told.has(file)) tell(file, null, meaning);
   }
   const end = await inspectWriteAheadLog(folder);
-  if (end !== null && !findings.some(({ file }) => file === end.file)) tell(end.file, end.place, end.meaning);
+  if (end?.isLoss === false) {
+    const { file, place, meaning } = end;
+    findings.push({ file, place, meaning, remedy: 'the next start cuts it off', mend: 'restart' });
+  } else if (end !== null && !findings.some(({ file }) => file === end.file)) tell(end.file, end.place, end.meaning);
+  if (readFlushMark(folder) === 'damaged') {
+    const meaning = 'it does not say any more how far the write-ahead log was flushed';
+    const file = join(folder, MARK_FILE);
+    findings.push({ file, place: null, meaning, remedy: 'the next start writes it anew', mend: 'restart' });
+  }
   if (!reading) return { part: 'catalog', counts, findings };
-  const read = await readCopy(folder);
+  const read = await readOnCopy(folder);
   counts.tables = read.tables;
   counts.rows = read.rows;
   for (const { table, message } of read.problems) tell(folder, table === null ? null : `table ${table}`, message);
   return { part: 'catalog', counts, findings };
+}
+
+/** What is to be done where the catalog is damaged and has a copy of that time. */
+export function restoringFrom(takenAt: string): string {
+  return `\`fieldline doctor --repair\` restores the catalog from its copy of ${takenAt}; or restore the data folder from a backup`;
+}
+
+async function inspectCopies(folder: string): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const { path } of await listCopies(copiesOf(folder))) {
+    const meaning = await readCopy(path).then(() => null, messageOf);
+    const remedy = 'other copies are used; --repair moves it aside';
+    if (meaning !== null) findings.push({ file: path, place: null, meaning, remedy, mend: 'restart' });
+  }
+  return findings;
 }
 
 async function inspectPages(
@@ -90,7 +119,7 @@ async function damagedPages(file: string, segment: number, size: number): Promis
 }
 
 /** Starts the database on a copy: a start writes. */
-async function readCopy(folder: string): Promise<EverythingRead> {
+async function readOnCopy(folder: string): Promise<EverythingRead> {
   const aside = await mkdtemp(join(tmpdir(), 'fieldline-catalog-'));
   const failed = (message: string): EverythingRead => ({ tables: 0, rows: 0, problems: [{ table: null, message }] });
   try {

@@ -47,7 +47,7 @@ describe('the embedded database', () => {
 
   it('is made beside its place, and leaves nothing else there', () => {
     expect(existsSync(join(dataDir, 'PG_VERSION'))).toBe(true);
-    expect(readdirSync(folder)).toEqual(['catalog', 'catalog.sums']);
+    expect(readdirSync(folder)).toEqual(['catalog', 'catalog.copies', 'catalog.sums']);
   });
 
   it('keeps what was acknowledged when the process is killed', async () => {

@@ -9,8 +9,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { FieldlineError, type Logger, messageOf, silentLogger } from '@fieldline/kit';
+import { FieldlineError, type Logger, messageOf, silentLogger, systemClock } from '@fieldline/kit';
 import pg from 'pg';
+import { copiesOf } from '../copies/copy-file.ts';
+import { CopyKeeper } from '../copies/copy-keeper.ts';
+import type { Ask } from '../copies/take-copy.ts';
 import { CHANNEL, type Database, type Door, pingWith, type Queries, runTransaction } from '../database/database.ts';
 import { translateError } from '../database/errors.ts';
 import { migrate } from '../database/migrate.ts';
@@ -18,6 +21,7 @@ import { lockFolder } from './folder-lock.ts';
 import { compareSums, dropSums, writeSums } from './sums.ts';
 import type { PgliteWorkerData, PgliteWorkerMessage } from './worker.ts';
 import { WorkerSocket } from './worker-socket.ts';
+import { inspectWriteAheadLog } from './write-ahead-log.ts';
 
 export interface PgliteOptions {
   /** Folder of the database, made where it is missing; null = in memory (for tests). */
@@ -26,10 +30,14 @@ export interface PgliteOptions {
   readonly waitingMax?: number;
   /** How often changes are flushed into the tables' files (CHECKPOINT) and dead rows are removed (VACUUM). Default 5 min. */
   readonly housekeepingIntervalMs?: number;
+  /** From a change to the copy that is kept of what is configured (ADR 11). Default 2 s. */
+  readonly copyAfterMs?: number;
   readonly logger?: Logger;
 }
 
 const POSTGRES_MAJOR = 18;
+const REMEDY =
+  'stop the server and look with `fieldline doctor`; `fieldline doctor --repair` restores the catalog from its newest copy, or restore the data folder from a backup';
 const LOGIN = `
   do $$ begin
     if not exists (select from pg_roles where rolname = 'fieldline_app') then
@@ -48,6 +56,7 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
     if (dataDir !== null) {
       await prepareFolder(dataDir);
       await requireUnchanged(dataDir, options.logger ?? silentLogger);
+      await requireWholeLog(dataDir, options.logger ?? silentLogger);
     }
     const fsyncCount = new SharedArrayBuffer(4);
     worker = await startWorker({ dataDir, fsyncCount });
@@ -62,22 +71,32 @@ export async function openPglite(options: PgliteOptions): Promise<PgliteDatabase
 
 /**
  * A database that was closed cleanly must be what it was then. Pages of tables and indexes are checked by PostgreSQL when it
- * reads them, so one that is damaged does not keep the rest from work; any other change is refused (UNAVAILABLE).
+ * reads them, so one that is damaged does not keep the rest from work; any other change is refused (CATALOG_DAMAGED).
  */
 async function requireUnchanged(dataDir: string, logger: Logger): Promise<void> {
   for (const { path, meaning, isChecked } of (await compareSums(dataDir)) ?? []) {
     const file = path === '' ? `${dataDir}.sums` : join(dataDir, path);
-    const sentence = `catalog: ${file} is damaged (${meaning}); stop, look with \`fieldline doctor\`, and restore the folder from a backup`;
-    if (!isChecked) throw new FieldlineError('UNAVAILABLE', sentence, { details: { file } });
+    const sentence = `catalog: ${file} is damaged (${meaning}); ${REMEDY}`;
+    if (!isChecked) throw new FieldlineError('CATALOG_DAMAGED', sentence, { details: { file } });
     logger.error({ file }, sentence);
   }
   await dropSums(dataDir);
 }
 
+/** A write-ahead log that ends before what was flushed would bring the database back without changes that were acknowledged. */
+async function requireWholeLog(dataDir: string, logger: Logger): Promise<void> {
+  const end = await inspectWriteAheadLog(dataDir);
+  if (end === null || end.isLoss === false) return;
+  const { file, place, meaning, isLoss } = end;
+  const sentence = `catalog: ${file}, ${place}: ${meaning}; ${REMEDY}`;
+  if (isLoss) throw new FieldlineError('CATALOG_DAMAGED', sentence, { details: { file } });
+  logger.error({ file }, sentence);
+}
+
 /** What PGlite says of damaged files means nothing to a person. */
 function unopened(dataDir: string | null, error: FieldlineError): FieldlineError {
   if (error.code !== 'INTERNAL' || dataDir === null) return error;
-  const sentence = `catalog: ${dataDir} cannot be opened (${error.message}); where another start does not help, restore it from a backup`;
+  const sentence = `catalog: ${dataDir} cannot be opened (${error.message}); where another start does not help, ${REMEDY}`;
   return new FieldlineError('INTERNAL', sentence, { cause: error });
 }
 
@@ -95,6 +114,7 @@ export class PgliteDatabase implements Database {
   readonly #parts: Parts;
   readonly #waitingMax: number;
   readonly #timer: NodeJS.Timeout;
+  readonly #copies: CopyKeeper | null;
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #closing: Promise<void> | null = null;
@@ -112,6 +132,19 @@ export class PgliteDatabase implements Database {
     });
     this.#timer = setInterval(() => this.#keepHouse(), parts.options.housekeepingIntervalMs ?? 300_000);
     this.#timer.unref();
+    const { dataDir, copyAfterMs, logger = silentLogger } = parts.options;
+    this.#copies =
+      dataDir === null
+        ? null
+        : new CopyKeeper({
+            folder: copiesOf(dataDir),
+            inTurn: (work) => this.#queue(() => this.#asSuperuser(work)),
+            clock: systemClock,
+            logger,
+            ...(copyAfterMs !== undefined && { lookAfterMs: copyAfterMs }),
+          });
+    // The last run may have been cut off before its copy.
+    this.#copies?.note();
   }
 
   /** fsyncs that were made so far. */
@@ -119,8 +152,10 @@ export class PgliteDatabase implements Database {
     return Atomics.load(this.#parts.fsyncCount, 0);
   }
 
-  transaction<T>(door: Door, work: (queries: Queries) => Promise<T>): Promise<T> {
-    return this.#inTurn(() => runTransaction(this.#parts.client, door, work));
+  async transaction<T>(door: Door, work: (queries: Queries) => Promise<T>): Promise<T> {
+    const result = await this.#inTurn(() => runTransaction(this.#parts.client, door, work));
+    this.#copies?.note();
+    return result;
   }
 
   onNotification(listener: (payload: string | null) => void): void {
@@ -152,20 +187,22 @@ export class PgliteDatabase implements Database {
 
   /** Past all doors: for housekeeping, and for tests. */
   asSuperuser(statement: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
-    const { client } = this.#parts;
-    return this.#inTurn(async () => {
-      await client.query('set session authorization postgres');
-      try {
-        return (await client.query(statement, values)).rows;
-      } finally {
-        await client.query('set session authorization fieldline_app');
-      }
-    });
+    return this.#inTurn(() => this.#asSuperuser((ask) => ask(statement, values)));
   }
 
   /** Ends the thread as a fault would. For tests. */
   async endThread(): Promise<void> {
     await this.#parts.worker.terminate();
+  }
+
+  async #asSuperuser<T>(work: (ask: Ask) => Promise<T>): Promise<T> {
+    const { client } = this.#parts;
+    await client.query('set session authorization postgres');
+    try {
+      return await work(async (statement, values = []) => (await client.query(statement, values)).rows);
+    } finally {
+      await client.query('set session authorization fieldline_app');
+    }
   }
 
   async #keepHouse(): Promise<void> {
@@ -187,6 +224,10 @@ export class PgliteDatabase implements Database {
   /** One after the other, in the order of the calls. */
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closing !== null) throw new FieldlineError('STOPPED', 'the catalog has been closed');
+    return this.#queue(work);
+  }
+
+  async #queue<T>(work: () => Promise<T>): Promise<T> {
     if (this.#waiting >= this.#waitingMax) {
       throw new FieldlineError(
         'OVERLOADED',
@@ -224,6 +265,7 @@ export class PgliteDatabase implements Database {
     await this.#tail;
     const { worker, client, unlock } = this.#parts;
     if (this.#failure === null) {
+      await this.#copies?.close();
       const exited = once(worker, 'exit');
       await client.end();
       worker.postMessage(null);

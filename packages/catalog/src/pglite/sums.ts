@@ -8,6 +8,7 @@ import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { openDiskFile, syncParentDirectory } from '@fieldline/kit';
+import { MARK_FILE } from './flush-mark.ts';
 
 export interface ChangedFile {
   /** Within the folder; '' = the list itself. */
@@ -93,7 +94,11 @@ async function sumsOf(folder: string): Promise<[path: string, sum: string][]> {
 
 async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+  // It has a checksum of its own, and no other file hangs on it.
+  return paths.filter((path) => path !== MARK_FILE);
 }
 
 async function flush(path: string): Promise<void> {

@@ -29,7 +29,7 @@ const { dataDir, fsyncCount } = workerData as PgliteWorkerData;
 const counter = new Int32Array(fsyncCount);
 const port = parentPort!;
 const say = (message: PgliteWorkerMessage): void => port.postMessage(message);
-const engine = await openEngine(dataDir, () => Atomics.add(counter, 0, 1));
+const engine = await openEngine(dataDir, { onFsync: () => Atomics.add(counter, 0, 1) });
 const splitter = new FrameSplitter();
 
 port.on('message', async (chunk: Uint8Array | null) => {

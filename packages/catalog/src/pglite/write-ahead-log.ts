@@ -7,6 +7,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readFlushMark } from './flush-mark.ts';
 
 const PAGE = 8192;
 const SEGMENT = 16 * 1024 * 1024;
@@ -19,10 +20,18 @@ const REDO_AT = 40;
 const TIMELINE_AT = 48;
 
 export interface LogEnd {
+  /** True where changes that were acknowledged are lost, false where none is; null where that is not known. */
+  readonly isLoss: boolean | null;
   readonly file: string;
   readonly place: string;
   readonly meaning: string;
 }
+
+const MEANINGS: Readonly<Record<string, string>> = {
+  true: 'a record that was flushed to the disk is damaged or missing: a start would go back to the changes before it',
+  false: 'the end is torn, as a power cut leaves it: what was written there had not been acknowledged',
+  null: 'a record is damaged, or was cut off by a power cut: a start goes back to the changes before it, and later ones are lost',
+};
 
 /** What does not fit behind the last whole record; null where it ends as it should, or cannot be followed at all. */
 export async function inspectWriteAheadLog(folder: string): Promise<LogEnd | null> {
@@ -31,14 +40,10 @@ export async function inspectWriteAheadLog(folder: string): Promise<LogEnd | nul
   const log = new WriteAheadLog(folder, control.readUInt32LE(TIMELINE_AT));
   let at = Number(control.readBigUInt64LE(REDO_AT));
   for (let next = await log.recordEnd(at); next !== null; next = await log.recordEnd(at)) at = next;
-  const isEnd = await log.isEmptyFrom(at);
-  if (isEnd) return null;
-  return {
-    file: log.pathOf(at),
-    place: `byte ${at % SEGMENT}`,
-    meaning:
-      'a record is damaged, or was cut off by a power cut: a start goes back to the changes before it, and later ones are lost',
-  };
+  const mark = readFlushMark(folder);
+  const isLoss = typeof mark === 'number' ? at < mark : null;
+  if (isLoss !== true && (await log.isEmptyFrom(at))) return null;
+  return { isLoss, file: log.pathOf(at), place: `byte ${at % SEGMENT}`, meaning: MEANINGS[String(isLoss)]! };
 }
 
 class WriteAheadLog {

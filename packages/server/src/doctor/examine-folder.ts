@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { inspectCatalog } from '@fieldline/catalog';
+import { inspectCatalog, newestCopy, restoringFrom } from '@fieldline/catalog';
 import { type Finding, type Inspection, isFieldlineError, messageOf, readJournal } from '@fieldline/kit';
 import { inspectLog, type LogInspection, TOPICS } from '@fieldline/log';
 import { inspectStore, type StoreInspection } from '@fieldline/store';
@@ -35,7 +35,7 @@ export interface ExaminationOptions {
 export async function examineFolder(dataDir: string, options: ExaminationOptions = {}): Promise<Examination> {
   const { catalogAdapter = 'pglite', withCatalog = true, say = () => {} } = options;
   say('folder');
-  const folder = inspectFolder(dataDir, catalogAdapter);
+  const folder = await inspectFolder(dataDir, catalogAdapter);
   say('broker');
   const broker = await inspectSessions(join(dataDir, 'broker', 'sessions.journal'));
   say('log');
@@ -56,13 +56,17 @@ export function findingsOf({ inspections }: Examination): Finding[] {
   return inspections.flatMap(({ findings }) => findings);
 }
 
-function inspectFolder(dataDir: string, catalogAdapter: 'pglite' | 'postgres'): Inspection {
+async function inspectFolder(dataDir: string, catalogAdapter: 'pglite' | 'postgres'): Promise<Inspection> {
   const findings: Finding[] = [];
   const has = (name: string): boolean => existsSync(join(dataDir, name));
   const isUsed = has('log') || has('store') || has('catalog');
   if (isUsed && !has('catalog') && catalogAdapter === 'pglite') {
     const meaning = 'it is missing: nothing says any more whose telemetry that is, and the server does not start';
-    findings.push({ file: join(dataDir, 'catalog'), place: null, meaning, remedy: FROM_BACKUP, mend: 'none' });
+    const file = join(dataDir, 'catalog');
+    const copy = await newestCopy(file);
+    const [remedy, mend] =
+      copy === null ? ([FROM_BACKUP, 'none'] as const) : ([restoringFrom(copy.takenAt), 'copy'] as const);
+    findings.push({ file, place: null, meaning, remedy, mend });
   }
   if (has('secret.key')) {
     const file = join(dataDir, 'secret.key');

@@ -4,10 +4,12 @@
  */
 import { existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { restoreCatalog } from '@fieldline/catalog';
 import { openJournal } from '@fieldline/kit';
 import { openEmbeddedLog, type TopicName, type TopicSettings } from '@fieldline/log';
 import { repairStore } from '@fieldline/store';
+import { EVENTS_GROUP } from '../events-consumer.ts';
 import { type Examination, findingsOf } from './examine-folder.ts';
 
 export interface Mending {
@@ -23,7 +25,11 @@ export async function mendFolder(
 ): Promise<Mending> {
   const { dataDir } = examination;
   const asideDir = join(dataDir, 'set-aside', new Date(nowMs).toISOString().replaceAll(':', '-'));
-  const done = [...(await mendSessions(examination)), ...(await mendLog(examination, topics, asideDir))];
+  const done = [
+    ...(await mendSessions(examination)),
+    ...(await mendLog(examination, topics, asideDir)),
+    ...(await mendCatalog(examination, topics, asideDir)),
+  ];
   const notMended = findingsOf(examination)
     .filter(({ mend }) => mend === 'none')
     .map(({ file, place, meaning }) => `${file}${place === null ? '' : `, ${place}`}: ${meaning}`);
@@ -65,6 +71,41 @@ async function mendLog(
   for (const { file, place } of findings)
     if (file !== format) done.push(`${file}, ${place}: cut off, or kept aside and passed over`);
   return done;
+}
+
+/** From the newest copy that the catalog has made of itself; what is not in there comes from the log again, or is said to be lost. */
+async function mendCatalog(
+  examination: Examination,
+  topics: Record<TopicName, TopicSettings>,
+  asideDir: string,
+): Promise<string[]> {
+  const { dataDir } = examination;
+  const done: string[] = [];
+  const folder = join(dataDir, 'catalog');
+  for (const { file } of findingsOf(examination).filter((finding) => dirname(finding.file) === `${folder}.copies`)) {
+    await mkdir(asideDir, { recursive: true });
+    await rename(file, join(asideDir, basename(file)));
+    done.push(`moved ${file} to ${asideDir}`);
+  }
+  if (!findingsOf(examination).some(({ mend }) => mend === 'copy')) return done;
+  const { takenAt } = await restoreCatalog(folder, asideDir);
+  await readEventsAgain(join(dataDir, 'log'), topics);
+  return [
+    ...done,
+    `catalog: restored from its copy of ${takenAt}; what was there is in ${asideDir}`,
+    `catalog: what was configured after ${takenAt} is missing, and what was revoked after it is valid again: look through devices, users and API keys`,
+    'catalog: everybody signs in again; events come again from the log, as far as it reaches; receipts of HTTP ingest are gone',
+  ];
+}
+
+async function readEventsAgain(dir: string, topics: Record<TopicName, TopicSettings>): Promise<void> {
+  const log = await openEmbeddedLog({ dir, topics });
+  try {
+    for (const { partition } of await log.bounds('events'))
+      await log.commitPosition(EVENTS_GROUP, 'events', partition, 0);
+  } finally {
+    await log.close();
+  }
 }
 
 async function mendStore({ dataDir, log, store }: Examination, asideDir: string): Promise<Mending> {
