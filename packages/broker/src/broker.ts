@@ -283,7 +283,7 @@ class EmbeddedBroker implements Broker {
     const { store, spool, registry } = this.#context;
     const operations = await store.open(() => this.#snapshot());
     spool.open();
-    registry.restore(operations);
+    for (const _ of registry.restoring(operations)) await spool.ready();
     await this.#listeners.start();
     this.#tickTimer = setInterval(() => this.#tick(), TICK_MS);
   }

@@ -44,6 +44,11 @@ export interface SharedDelivery {
 
 export const NO_BYTES = new Uint8Array(0);
 
+/** The same message with bytes of its own. */
+export function ownMessage(message: Message): Message {
+  return { ...message, payload: new Uint8Array(message.payload), properties: new Uint8Array(message.properties) };
+}
+
 /** What a message counts against byte limits: payload, topic, properties and a flat sum for the objects around them. */
 export function messageBytes(message: Message): number {
   return message.payload.length + message.topic.length + message.properties.length + 128;

@@ -61,7 +61,7 @@ export class JournalSessionStore implements SessionStore {
     return this.#durableCount < this.#notedCount;
   }
 
-  async open(snapshot: () => Iterable<StoredOperation | null>): Promise<readonly StoredOperation[]> {
+  async open(snapshot: () => Iterable<StoredOperation | null>): Promise<Iterable<StoredOperation>> {
     this.#snapshot = snapshot;
     makeDirectorySync(dirname(this.#path));
     const opening: JournalOpening = await openJournal(this.#path, {
@@ -71,7 +71,7 @@ export class JournalSessionStore implements SessionStore {
     for (const damage of opening.damage)
       this.#logger.error({ damage }, 'the session journal was damaged; sessions may be lost');
     this.#journal = opening.journal;
-    return opening.records.flatMap((record) => decodeRecord(record, this.#path));
+    return decodeRecords(opening.records, this.#path);
   }
 
   note(operation: StoredOperation): void {
@@ -205,7 +205,12 @@ function recordsOf(operations: readonly Buffer[]): Buffer[] {
   return [...records, gathered.take()].filter((record) => record !== null);
 }
 
-function decodeRecord(record: Uint8Array, path: string): StoredOperation[] {
+/** One after the other: all of them as objects would be several times as much. */
+function* decodeRecords(records: readonly Uint8Array[], path: string): Generator<StoredOperation> {
+  for (const record of records) yield* decodeRecord(record, path);
+}
+
+function* decodeRecord(record: Uint8Array, path: string): Generator<StoredOperation> {
   const bytes = Buffer.from(record.buffer, record.byteOffset, record.byteLength);
   if (bytes[0] !== FORMAT_VERSION) {
     throw new FieldlineError(
@@ -213,11 +218,9 @@ function decodeRecord(record: Uint8Array, path: string): StoredOperation[] {
       `${path}: format ${bytes[0]} is not known, only ${FORMAT_VERSION}; start the version that wrote it`,
     );
   }
-  const operations: StoredOperation[] = [];
   for (let position = 1; position < bytes.length; ) {
     const { operation, end } = decodeOperation(bytes, position);
-    operations.push(operation);
+    yield operation;
     position = end;
   }
-  return operations;
 }

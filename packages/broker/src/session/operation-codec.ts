@@ -26,18 +26,21 @@ export function encodeOperation(operation: StoredOperation): Buffer {
   return message === null ? encode(json, []) : encode(json, [message.payload, message.properties]);
 }
 
-/** The operation that begins here, and where the next one begins. The bytes are copied. */
+/** The operation that begins here, and where the next one begins. Byte arrays are views: whoever keeps them copies them. */
 export function decodeOperation(bytes: Buffer, start: number): { operation: StoredOperation; end: number } {
   let position = start;
-  const take = (): Buffer => {
+  const take = (): Uint8Array => {
     const from = position + 4;
-    position = from + bytes.readUInt32BE(position);
-    return bytes.subarray(from, position);
+    const length = bytes.readUInt32BE(position);
+    position = from + length;
+    return new Uint8Array(bytes.buffer, bytes.byteOffset + from, length);
   };
-  const operation = JSON.parse(take().toString()) as StoredOperation;
+  const jsonStart = position + 4;
+  take();
+  const operation = JSON.parse(bytes.toString('utf8', jsonStart, position)) as StoredOperation;
   const count = bytes.readUInt32BE(position);
   position += 4;
-  const attachments = Array.from({ length: count }, () => new Uint8Array(take()));
+  const attachments = Array.from({ length: count }, take);
   const message = messageOf(operation) as Record<keyof Message, unknown> | null;
   if (message === null) return { operation, end: position };
   const restored = {

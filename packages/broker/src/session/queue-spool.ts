@@ -32,6 +32,8 @@ export abstract class QueueSpool {
   abstract readonly fileBytes: number;
   abstract open(): void;
   abstract put(bytes: Buffer): SpooledRun;
+  /** Resolves when not too much waits to be written: for whoever has much to put and can wait. */
+  abstract ready(): Promise<void>;
   /** So many messages could not be read back: their queue goes on without them. */
   abstract unreadable(count: number, error: unknown): void;
   /** Waits for what is being written. */
@@ -47,6 +49,8 @@ export class MemorySpool extends QueueSpool {
     return { read: () => bytes, retain: () => {}, release: () => {} };
   }
 
+  async ready(): Promise<void> {}
+
   unreadable(_count: number, error: unknown): void {
     throw error;
   }
@@ -56,6 +60,8 @@ export class MemorySpool extends QueueSpool {
 
 /** A run takes whole blocks of the file, wherever some are free. */
 const BLOCK_BYTES = 64 * 1024;
+/** Runs that are being written, for those who wait. */
+const WRITES_MAX = 128;
 /** An empty file of no more blocks than this is kept as it is. */
 const FREE_BLOCKS_KEPT = 64;
 
@@ -69,6 +75,7 @@ export class FileSpool extends QueueSpool {
   /** What is to be written once the file is cut off; null = it is not being cut off. */
   #afterCut: (() => void)[] | null = null;
   #isFailing = false;
+  #ready: PromiseWithResolvers<void> | null = null;
   #closing: PromiseWithResolvers<void> | null = null;
 
   constructor(path: string, objectBytesMax: number, logger: Logger) {
@@ -114,9 +121,18 @@ export class FileSpool extends QueueSpool {
     }
   }
 
+  async ready(): Promise<void> {
+    if (this.#writing <= WRITES_MAX) return;
+    this.#ready ??= Promise.withResolvers();
+    await this.#ready.promise;
+  }
+
   #finished(): void {
     this.#writing -= 1;
     if (this.#writing === 0) this.#closing?.resolve();
+    if (this.#writing > WRITES_MAX / 2) return;
+    this.#ready?.resolve();
+    this.#ready = null;
   }
 
   unreadable(count: number, error: unknown): void {

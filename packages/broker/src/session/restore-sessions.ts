@@ -1,5 +1,5 @@
 /** Builds sessions again from stored operations. What refers to something unknown is passed over: it has ended since. */
-import type { Delivery, SharedDelivery } from '../message.ts';
+import { type Delivery, type Message, ownMessage, type SharedDelivery } from '../message.ts';
 import type { QueueSpool } from './queue-spool.ts';
 import { Session } from './session.ts';
 import type { StoredDelivery, StoredOperation } from './session-store.ts';
@@ -25,6 +25,8 @@ export class RestoringSessions {
   readonly #queueBytesMax: number;
   readonly #spool: QueueSpool;
   readonly #byKey = new Map<string, Restoring>();
+  /** Messages of their own bytes, by those that are views of the journal; many deliveries may be of one. */
+  readonly #owned = new WeakMap<Message, Message>();
 
   constructor(queueBytesMax: number, spool: QueueSpool) {
     this.#queueBytesMax = queueBytesMax;
@@ -79,12 +81,25 @@ export class RestoringSessions {
   *finish(sharedOf: SharedOf): Generator<{ session: Session; endsAtMs: number | null }> {
     for (const { session, endsAtMs, queued, inFlight } of this.#byKey.values()) {
       for (const { delivery, packetId, stage } of inFlight.values())
-        session.outbound.restore(whole(session, delivery, sharedOf), packetId, stage);
+        session.outbound.restore(this.#whole(session, delivery, sharedOf), packetId, stage);
       // A snapshot has them by message, not by session; ids count up in the order of the queue.
       for (const delivery of [...queued.values()].sort((one, other) => one.id - other.id))
-        session.outbound.offer(whole(session, delivery, sharedOf));
+        session.outbound.offer(this.#whole(session, delivery, sharedOf));
+      queued.clear();
       yield { session, endsAtMs };
     }
+  }
+
+  #whole(session: Session, restored: RestoredDelivery, sharedOf: SharedOf): Delivery {
+    const { qos, retain, subscriptionIdentifiers, id, stored } = restored;
+    let message = this.#owned.get(restored.message);
+    if (message === undefined) {
+      message = ownMessage(restored.message);
+      this.#owned.set(restored.message, message);
+    }
+    const shared = stored.share === undefined ? undefined : sharedOf(session, stored.share, message.topic);
+    shared?.lane.hold();
+    return { message, qos, retain, subscriptionIdentifiers, id, ...(shared && { shared }) };
   }
 
   #session(operation: Extract<SessionOperation, { kind: 'session' }>): void {
@@ -96,7 +111,7 @@ export class RestoringSessions {
       this.#byKey.set(key, found);
     }
     found.session.expiryIntervalS = expiryIntervalS;
-    found.session.will = will;
+    found.session.will = will && { ...will, message: ownMessage(will.message) };
     found.endsAtMs = endsAtMs;
   }
 
@@ -109,13 +124,6 @@ export class RestoringSessions {
       found.queued.set(id, { message: operation.message, qos, retain, subscriptionIdentifiers, id, stored });
     }
   }
-}
-
-function whole(session: Session, restored: RestoredDelivery, sharedOf: SharedOf): Delivery {
-  const { message, qos, retain, subscriptionIdentifiers, id, stored } = restored;
-  const shared = stored.share === undefined ? undefined : sharedOf(session, stored.share, message.topic);
-  shared?.lane.hold();
-  return { message, qos, retain, subscriptionIdentifiers, id, ...(shared && { shared }) };
 }
 
 function sent(found: Restoring, id: number, packetId: number): void {

@@ -153,7 +153,7 @@ test('what was noted, and the snapshot, bring the same sessions back; wills beco
   const snapshot = [...registry.snapshot()].filter((operation) => operation !== null);
   for (const operations of [[...noted, { kind: 'received', key: session.key, packetIds: [7] } as const], snapshot]) {
     registry = create();
-    registry.restore(operations);
+    for (const _ of registry.restoring(operations));
     expect(registry.count).toBe(1);
     const [restored] = registry.all;
     expect([...restored!.receivedQos2]).toEqual([[7, 'recorded']]);
@@ -204,7 +204,7 @@ test('a message that waits for many stands in the snapshot once, and each gets i
   const operations = [...registry.snapshot()].filter((operation) => operation !== null);
   expect(operations.filter(({ kind }) => kind === 'queued')).toHaveLength(3);
   registry = create();
-  registry.restore(operations);
+  for (const _ of registry.restoring(operations));
   const topicsOf = (clientId: string): string[] =>
     [...registry.find(one!.identity, clientId)!.outbound.unfinished()].map(({ delivery }) => delivery.message.topic);
   expect(topicsOf('one')).toEqual(['a', 'b', 'c']);

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '@fieldline/kit';
 import type { Budgets, DeviceUsage } from '../budgets.ts';
-import type { Message } from '../message.ts';
+import { type Message, ownMessage } from '../message.ts';
 import type { ClientIdentity } from '../options.ts';
 import type { Router } from '../router/router.ts';
 import type { QueueSpool } from './queue-spool.ts';
@@ -136,13 +136,13 @@ export class SessionRegistry {
     return found;
   }
 
-  /** Takes in what the store has kept. Every session is alone from now on. */
-  restore(operations: readonly StoredOperation[]): void {
+  /** Takes in what the store has kept, step by step, so that the spool may write what it gets. Every session is alone from now on. */
+  *restoring(operations: Iterable<StoredOperation>): Generator<void> {
     const { router, clock, budgets, queueBytesPerSessionMax, spool } = this.#options;
     const restoring = new RestoringSessions(queueBytesPerSessionMax, spool);
     for (const operation of operations) {
       if (operation.kind === 'retained')
-        router.restoreRetained(operation.organizationId, operation.message.topic, operation.message);
+        router.restoreRetained(operation.organizationId, operation.message.topic, ownMessage(operation.message));
       else if (operation.kind === 'cleared') router.restoreRetained(operation.organizationId, operation.topic, null);
       else restoring.apply(operation);
     }
@@ -157,6 +157,7 @@ export class SessionRegistry {
       this.#sessions.set(session.key, session);
       session.countFor(budgets.device(session.identity));
       this.#alone.add(session);
+      yield;
     }
   }
 

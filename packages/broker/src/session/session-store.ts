@@ -43,10 +43,10 @@ export interface StoredDelivery {
 
 export interface SessionStore {
   /**
-   * Reads what is there, in order. `snapshot` gives the whole state whenever the store wants to start afresh; it is walked
+   * Reads what is there, in order; byte arrays in it are views of what was read, so whoever keeps them copies them. `snapshot` gives the whole state whenever the store wants to start afresh; it is walked
    * through in slices while the state goes on changing and operations are noted. null = a step with nothing to show.
    */
-  open(snapshot: () => Iterable<StoredOperation | null>): Promise<readonly StoredOperation[]>;
+  open(snapshot: () => Iterable<StoredOperation | null>): Promise<Iterable<StoredOperation>>;
   /** Notes an operation; never waits. */
   note(operation: StoredOperation): void;
   /** True where something noted is not durable yet. */
@@ -60,7 +60,7 @@ export interface SessionStore {
 export class MemorySessionStore implements SessionStore {
   readonly isPending = false;
 
-  async open(): Promise<readonly StoredOperation[]> {
+  async open(): Promise<Iterable<StoredOperation>> {
     return [];
   }
 

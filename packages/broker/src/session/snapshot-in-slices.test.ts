@@ -141,7 +141,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
 
 function restored(operations: readonly StoredOperation[]): unknown {
   const world = new World();
-  world.registry.restore(operations);
+  for (const _ of world.registry.restoring(operations));
   return world.state;
 }
 

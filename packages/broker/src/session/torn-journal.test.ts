@@ -17,7 +17,7 @@ async function operationsIn(bytes: Uint8Array): Promise<readonly StoredOperation
   const path = join(folder, 'torn.journal');
   writeFileSync(path, bytes);
   const store = new JournalSessionStore(path, silentLogger);
-  const operations = await store.open(() => []);
+  const operations = [...(await store.open(() => []))];
   await store.close();
   return operations;
 }
