@@ -1,5 +1,5 @@
 /** A queue whose middle lies in a file behaves as an array does, however it is walked through. */
-import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, silentLogger } from '@fieldline/kit';
@@ -126,10 +126,24 @@ test('a long queue lies in the file, little of it is held as objects; what is fe
   const queue = new DeliveryQueue(spool);
   for (let index = 0; index < 20_000; index++) queue.push(delivery(500));
   expect(spool.objectBytes).toBeLessThan(150_000);
-  await until(() => statSync(path).size > 10_000_000, 'it is in the file');
+  await until(() => existsSync(path) && statSync(path).size > 10_000_000, 'it is in the file');
   for (let index = 0; index < 20_000; index++) expect(queue.shift()!.id).toBe(lastId - 20_000 + index + 1);
   expect(queue.shift()).toBeUndefined();
   await until(() => spool.fileBytes === 0 && statSync(path).size === 0, 'the file is empty');
+});
+
+test('no file to be had: it is told once, and everything waits in memory', async () => {
+  const warnings: object[] = [];
+  const nowhere = new FileSpool(join(folder, 'missing', 'queues.spool'), MANY, {
+    ...silentLogger,
+    warn: (fields: object) => void warnings.push(fields),
+  });
+  nowhere.open();
+  const queue = new DeliveryQueue(nowhere);
+  for (let index = 0; index < 1_000; index++) queue.push(delivery(500));
+  for (let index = 0; index < 1_000; index++) expect(queue.shift()!.id).toBe(lastId - 999 + index);
+  expect(warnings).toEqual([expect.objectContaining({ error: expect.stringContaining('ENOENT') })]);
+  await nowhere.close();
 });
 
 test.each([
@@ -141,7 +155,7 @@ test.each([
   queue.push(first);
   for (let index = 0; index < 60; index++) queue.push(delivery(1_000));
   const count = queue.count;
-  await until(() => statSync(path).size > 40_000, 'a run is in the file');
+  await until(() => existsSync(path) && statSync(path).size > 40_000, 'a run is in the file');
   await new Promise((resolve) => setTimeout(resolve, 50));
   injure();
   let served = 0;

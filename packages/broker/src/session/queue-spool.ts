@@ -1,6 +1,6 @@
 /**
  * Where the runs of waiting deliveries lie that nobody needs soon: in a file beside the journal, or in memory where there is no
- * data folder. The file is no record of anything (that is the journal): it is made anew at each start, and never flushed.
+ * data folder. The file is no record of anything (that is the journal): it is made anew after each start, and never flushed.
  * Promise: a run comes back as it was, or read() throws.
  */
 import { closeSync, ftruncate, openSync, readSync, rmSync, write } from 'node:fs';
@@ -84,8 +84,9 @@ export class FileSpool extends QueueSpool {
     this.#logger = logger;
   }
 
+  /** What a crash has left is of no use; the file is made when there is something to put into it. */
   open(): void {
-    this.#file = openSync(this.#path, 'w+');
+    rmSync(this.#path, { force: true });
   }
 
   get fileBytes(): number {
@@ -100,6 +101,10 @@ export class FileSpool extends QueueSpool {
   write(bytes: Buffer, done: (blocks: readonly number[] | null) => void): void {
     if (this.#afterCut !== null) {
       this.#afterCut.push(() => this.write(bytes, done));
+      return;
+    }
+    if (!this.#hasFile()) {
+      done(null);
       return;
     }
     const blocks = Array.from({ length: Math.ceil(bytes.length / BLOCK_BYTES) }, () => this.#takeBlock());
@@ -119,6 +124,16 @@ export class FileSpool extends QueueSpool {
         this.#finished();
       });
     }
+  }
+
+  #hasFile(): boolean {
+    if (this.#file >= 0) return true;
+    try {
+      this.#file = openSync(this.#path, 'w+');
+    } catch (error) {
+      this.#tell(error);
+    }
+    return this.#file >= 0;
   }
 
   async ready(): Promise<void> {
@@ -190,7 +205,7 @@ export class FileSpool extends QueueSpool {
     return this.#blockCount - 1;
   }
 
-  #tell(failure: Error | null): void {
+  #tell(failure: unknown): void {
     if (failure !== null && !this.#isFailing) {
       this.#logger.warn(
         { path: this.#path, error: messageOf(failure) },
