@@ -42,8 +42,10 @@ async function mendSessions({ dataDir, inspections }: Examination): Promise<stri
   const findings = inspections.find(({ part }) => part === 'broker')!.findings.filter(({ mend }) => mend === 'restart');
   if (findings.length === 0) return [];
   const path = join(dataDir, 'broker', 'sessions.journal');
+  const wasThere = existsSync(path);
   const { journal, damage } = await openJournal(path);
   await journal.close();
+  if (!wasThere) return [`${path}: begun anew`];
   return damage.length === 0 ? [`${path}: the torn end was cut off`] : [...damage];
 }
 
