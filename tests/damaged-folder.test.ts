@@ -21,9 +21,9 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => folder.remove());
 
-async function publish({ mqtt }: RunningServer, value: number): Promise<void> {
+async function publish({ mqtt }: RunningServer, value: number, metric = 'value'): Promise<void> {
   const client = await connectAsync({ ...mqtt, username: device.id, password: device.token, protocolVersion: 5 });
-  const message = { ts: Date.now(), metrics: { value } };
+  const message = { ts: Date.now(), metrics: { [metric]: value } };
   await client.publishAsync(`v1/telemetry/${device.organizationId}/${device.key}`, JSON.stringify(message), { qos: 1 });
   await client.endAsync();
 }
@@ -52,6 +52,34 @@ test('without its log it goes on, says so, and what comes then is stored', async
   await stored(server, 6);
   expect(await server.stop()).toBe(0);
 }, 60_000);
+
+test('with a catalog from before some of its series it learns them from the store, and gives their numbers to no other', async () => {
+  const dataDir = copyWithout();
+  const values = async (of: RunningServer, metric: string): Promise<number[]> => {
+    const api = await ApiSession.signIn(of.url);
+    // Not there yet.
+    const samples = await api.samples(device.id, metric, Date.now() - 3_600_000, Date.now() + 1000).catch(() => []);
+    return samples.map(([, value]) => value);
+  };
+  let server = await startServer({ dataDir });
+  for (const [metric, value] of Object.entries({ flow: 71, torque: 72 })) await publish(server, value, metric);
+  await eventually('the newest metric', async () => (await values(server, 'torque')).length === 1 || null);
+  await server.stop();
+  for (const part of ['catalog', 'catalog.sums']) {
+    rmSync(join(dataDir, part), { recursive: true });
+    cpSync(join(whole, part), join(dataDir, part), { recursive: true });
+  }
+  server = await startServer({ dataDir });
+  expect(server.lastLines()).toContain('the catalog is older than the store');
+  await publish(server, 73, 'speed');
+  await eventually('a metric after it', async () => (await values(server, 'speed')).length === 1 || null);
+  expect([await values(server, 'flow'), await values(server, 'torque'), await values(server, 'speed')]).toEqual([
+    [71],
+    [72],
+    [73],
+  ]);
+  await server.stop();
+}, 120_000);
 
 test.each([
   ['catalog', 'holds store and log but no catalog'],
