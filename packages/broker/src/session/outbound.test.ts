@@ -61,7 +61,7 @@ test('answers that do not fit are not taken', () => {
   expect(outbound.inFlightCount).toBe(2);
   expect(outbound.pubrecRefused(2)).not.toBeNull();
   expect(outbound.puback(1)).not.toBeNull();
-  expect(outbound.isIdle).toBe(true);
+  expect([outbound.queuedCount, outbound.inFlightCount]).toEqual([0, 0]);
 });
 
 test('after a reconnect everything comes again in its order, within the receive maximum', () => {

@@ -66,12 +66,9 @@ export class Outbound {
     return this.#inFlight.size;
   }
 
+  /** What came through these waits here, or did: whoever looks for more to hand over asks them first. */
   get shares(): ReadonlySet<Share<Session>> | null {
     return this.#shares;
-  }
-
-  get isIdle(): boolean {
-    return this.queuedCount === 0 && this.#inFlight.size === 0;
   }
 
   /** What it holds counts there, too, from now on; null = nowhere any more. */
