@@ -3,5 +3,4 @@ export { newestCopy, restoreCatalog } from './copies/restore-copy.ts';
 export { type JobControl, type JobHandler, JobWorker, type JobWorkerOptions } from './jobs/job-worker.ts';
 export { type CatalogOptions, openCatalog } from './open-catalog.ts';
 export { inspectCatalog, restoringFrom } from './pglite/inspect-catalog.ts';
-export { preparePgliteFolder } from './pglite/pglite.ts';
 export * from './rows.ts';

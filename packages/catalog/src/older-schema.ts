@@ -2,7 +2,7 @@
 import { readMigrations } from './database/migrate.ts';
 import { openEngine } from './pglite/engine.ts';
 import { makeSchema } from './pglite/make-schema.ts';
-import { preparePgliteFolder } from './pglite/pglite.ts';
+import { preparePgliteFolder } from './pglite/start-thread.ts';
 
 /** The first `versions` migrations are applied; negative: all but so many. */
 export async function makeOlderCatalog(dataDir: string, versions: number): Promise<void> {

@@ -7,7 +7,8 @@ import type { Catalog, Feed, Scope, ScopedCatalog, Sessions, SystemCatalog } fro
 import type { Database } from './database/database.ts';
 import { openPostgres, type PostgresOptions } from './database/postgres.ts';
 import { DirectoryWatch } from './directory-watch.ts';
-import { openPglite, type PgliteOptions } from './pglite/pglite.ts';
+import { openPglite } from './pglite/pglite.ts';
+import type { PgliteOptions, StartedPglite } from './pglite/start-thread.ts';
 import { apiKeyCatalog } from './queries/api-keys.ts';
 import { deviceCatalog } from './queries/devices.ts';
 import { deadLetterCatalog, eventCatalog, receiptCatalog } from './queries/events.ts';
@@ -45,12 +46,15 @@ export interface CommonOptions {
 const SECRET_KEY_BYTES = 32;
 const SERIES_PER_SUBJECT_MAX = 10_000;
 
-/** Throws CONFIG_INVALID, DATA_DIR_LOCKED, FORMAT_TOO_NEW or UNAVAILABLE, each with what to do. */
-export async function openCatalog(options: CatalogOptions): Promise<Catalog> {
+/**
+ * Throws CONFIG_INVALID, DATA_DIR_LOCKED, FORMAT_TOO_NEW, CATALOG_DAMAGED or UNAVAILABLE, each with what to do. `started`: the
+ * thread of the embedded database, where startPglite() has begun it already with the same options.
+ */
+export async function openCatalog(options: CatalogOptions, started?: Promise<StartedPglite>): Promise<Catalog> {
   if (options.secretKey.byteLength !== SECRET_KEY_BYTES) {
     throw new FieldlineError('CONFIG_INVALID', `catalog.secretKey must have ${SECRET_KEY_BYTES} bytes`);
   }
-  const database = options.adapter === 'pglite' ? await openPglite(options) : await openPostgres(options);
+  const database = options.adapter === 'pglite' ? await openPglite(options, started) : await openPostgres(options);
   try {
     return await joinCatalog(database, options);
   } catch (error) {

@@ -6,6 +6,7 @@
  */
 import type { Installation } from './installation.ts';
 import { startListeners, stopListeners } from './parts/broker-part.ts';
+import { startCatalogThread } from './parts/catalog-thread.ts';
 import { startConnectors, stopConnectors } from './parts/connectors-part.ts';
 import { startEvents, stopEvents } from './parts/events-part.ts';
 import { startFolder, stopFolder } from './parts/folder-part.ts';
@@ -31,7 +32,10 @@ export const PARTS: readonly Part<Installation>[] = [
   {
     name: 'catalog',
     needs: ['data folder'],
-    start: async (of) => (await catalog()).startCatalog(of),
+    start: async (of) => {
+      const thread = startCatalogThread(of);
+      await (await catalog()).startCatalog(of, thread);
+    },
     stop: async (of) => (await catalog()).stopCatalog(of),
   },
   {

@@ -9,7 +9,7 @@ import { readMigrations } from '../database/migrate.ts';
 import { openEngine } from '../pglite/engine.ts';
 import { flushFolder } from '../pglite/flush-after-crash.ts';
 import { makeSchema } from '../pglite/make-schema.ts';
-import { preparePgliteFolder } from '../pglite/pglite.ts';
+import { preparePgliteFolder } from '../pglite/start-thread.ts';
 import { type CatalogCopy, type CopyFile, copiesOf, listCopies, readCopy } from './copy-file.ts';
 import { COPIED_TABLES } from './take-copy.ts';
 

@@ -12,7 +12,7 @@ export async function startFolder(of: Installation): Promise<void> {
   const folder = join(dataDir, 'catalog');
   if (catalog.adapter !== 'pglite' || existsSync(folder)) return;
   // Telemetry without a catalog would be refused at the next start, so the catalog's folder comes first, whole or not at all.
-  const { preparePgliteFolder } = await import('@fieldline/catalog');
+  const { preparePgliteFolder } = await import('@fieldline/catalog/thread');
   await preparePgliteFolder(folder);
 }
 
