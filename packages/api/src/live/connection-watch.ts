@@ -8,7 +8,7 @@ import type { Socket } from 'socket.io';
 export type EngineSocket = Socket['conn'];
 /** The WebSocket (ws) below Engine.IO's transport. */
 interface PausableTransport {
-  readonly socket: { pause(): void; resume(): void };
+  readonly socket: { pause(): void; resume(): void; on(event: 'ping' | 'message', listener: () => void): void };
 }
 
 export interface WatchLimits {
@@ -22,7 +22,7 @@ export interface WatchLimits {
 const STALLED_WHILE_FULL_MS = 5_000;
 
 export class ConnectionWatch {
-  readonly #connection: EngineSocket;
+  readonly #webSocket: PausableTransport['socket'];
   readonly #socket: NetSocket;
   readonly #limits: WatchLimits;
   /** Handed to Engine.IO in this turn of the event loop; the next one hands it to the socket. */
@@ -34,7 +34,7 @@ export class ConnectionWatch {
   onRoom: () => void = () => {};
 
   constructor(connection: EngineSocket, limits: WatchLimits) {
-    this.#connection = connection;
+    this.#webSocket = (connection.transport as unknown as PausableTransport).socket;
     this.#socket = connection.request.socket;
     this.#limits = limits;
     connection.on('packetCreate', ({ data }: { data?: string | Buffer }) => {
@@ -44,6 +44,8 @@ export class ConnectionWatch {
       this.#queuedBytes = 0;
     });
     connection.transport.on('drain', () => this.onRoom());
+    // Answered at once, and there can be many thousands before anybody looks again.
+    for (const event of ['ping', 'message'] as const) this.#webSocket.on(event, () => this.#pauseWhereFull());
   }
 
   get unreadBytes(): number {
@@ -57,9 +59,9 @@ export class ConnectionWatch {
 
   /** To be called now and then: pauses and resumes reading; true where the client has read nothing for too long. */
   isStalled(nowMs: number, totalUnreadBytes: number): boolean {
-    const { unreadBytesPerClientMax, unreadBytesMax, stalledTimeoutMs } = this.#limits;
+    const { unreadBytesMax, stalledTimeoutMs } = this.#limits;
     const unread = this.#socket.writableLength;
-    this.#pause(this.unreadBytes > 2 * unreadBytesPerClientMax);
+    this.#pauseWhereFull();
     if (unread === 0) this.#stalledSinceMs = null;
     else if (this.#stalledSinceMs === null || unread < this.#unreadBefore) this.#stalledSinceMs = nowMs;
     this.#unreadBefore = unread;
@@ -73,11 +75,11 @@ export class ConnectionWatch {
     this.#socket.destroy();
   }
 
-  #pause(pause: boolean): void {
+  #pauseWhereFull(): void {
+    const pause = this.unreadBytes > 2 * this.#limits.unreadBytesPerClientMax;
     if (pause === this.#isPaused) return;
     this.#isPaused = pause;
-    const { socket } = this.#connection.transport as unknown as PausableTransport;
-    if (pause) socket.pause();
-    else socket.resume();
+    if (pause) this.#webSocket.pause();
+    else this.#webSocket.resume();
   }
 }

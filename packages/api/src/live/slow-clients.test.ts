@@ -190,6 +190,6 @@ it('a client that sends pings and reads no answers is not read any more', async 
       { timeout: 25_000, interval: 0 },
     )
     .toBe(true);
-  expect(await held('unread', 'client')).toBeLessThan(16 * 1024 * 1024);
+  expect(await held('unread', 'client')).toBeLessThan(2 * 1024 * 1024);
   expect(await other.emitWithAck('unsubscribe', { deviceId: device.id })).toEqual({ ok: true });
 }, 30_000);
