@@ -55,7 +55,8 @@ export const PARTS: readonly Part<Installation>[] = [
   },
   {
     name: 'api',
-    needs: ['catalog', 'log', 'events'],
+    // Its code takes long to read: devices are let in before.
+    needs: ['catalog', 'log', 'events', 'broker'],
     start: async (of) => (await api()).startApi(of),
     stop: async (of) => (await api()).stopApi(of),
   },
