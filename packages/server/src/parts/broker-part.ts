@@ -1,4 +1,4 @@
-/** The part `broker`: who may connect, and the listeners, closed first of all, so that what comes in always has somewhere to go: the log. */
+/** The part `broker`: who may connect, and the listeners, closed long before the log, so that what comes in always has somewhere to go: the log. */
 import { FieldlineError, messageOf } from '@fieldline/kit';
 import type { Installation } from '../installation.ts';
 
