@@ -21,6 +21,7 @@ import type { Acknowledging } from './intake.ts';
 const VERSION = { protocolVersion: 5 } as const;
 const CONNECT_TIMEOUT_MS = 10_000;
 const SUBSCRIBE_ID = 1;
+const UNSUBSCRIBE_ID = 2;
 const PUBACK = 0x40;
 /** 3.9.3: from here on a reason code is a refusal. */
 const REFUSED = 0x80;
@@ -28,13 +29,23 @@ const REFUSED = 0x80;
 export interface ConnectionHandlers {
   /** The subscription stands. */
   subscribed(): void;
+  /** What was not wanted any more is gone from the session; of a retiring connection, the session itself. */
+  tidied(): void;
   /** `packetId` is 0 for QoS 0. The payload is good until the handler returns. */
   message(topic: string, payload: Uint8Array, packetId: number): void;
   /** Called once. */
   ended(reason: string): void;
 }
 
-export type ConnectionOptions = Omit<MqttBridgeOptions, 'route' | 'appendToLog' | 'connections'>;
+export interface ConnectionOptions extends Omit<MqttBridgeOptions, 'route' | 'appendToLog' | 'connections'> {
+  /** Subscriptions of the session that are not wanted any more. */
+  readonly obsolete: readonly string[];
+  /** Only fetches what still waits in the session, and ends it. */
+  readonly retires: boolean;
+}
+
+/** A retiring session with nothing to fetch for so long has nothing any more. */
+const RETIRED_AFTER_MS = 2_000;
 
 export class BridgeConnection implements Acknowledging {
   readonly #options: ConnectionOptions;
@@ -45,7 +56,10 @@ export class BridgeConnection implements Acknowledging {
   #keepAliveMs: number;
   #lastReceivedMs: number;
   #lastSentMs: number;
-  #isSubscribed = false;
+  #isSettled = false;
+  /** Messages that wait for their acknowledgement. */
+  #unanswered = 0;
+  #retiresSinceMs: number | null = null;
   #isEnded = false;
   readonly #timer: NodeJS.Timeout;
 
@@ -68,6 +82,7 @@ export class BridgeConnection implements Acknowledging {
   }
 
   acknowledge(packetId: number, reasonCode: number): void {
+    this.#unanswered -= 1;
     // 3.4.2.1: without properties reason code 0 is left out.
     if (reasonCode === 0) this.#acknowledgements.push(PUBACK, 2, packetId >> 8, packetId & 0xff);
     else this.#acknowledgements.push(PUBACK, 3, packetId >> 8, packetId & 0xff, reasonCode);
@@ -131,6 +146,9 @@ export class BridgeConnection implements Acknowledging {
       case 'suback':
         this.#onSuback(packet);
         return;
+      case 'unsuback':
+        this.#onUnsuback();
+        return;
       case 'publish':
         this.#onPublish(packet);
         return;
@@ -155,9 +173,24 @@ export class BridgeConnection implements Acknowledging {
     }
     // [MQTT-3.2.2-21]: the server's keep-alive goes before ours.
     if (properties?.serverKeepAlive !== undefined) this.#keepAliveMs = properties.serverKeepAlive * 1000;
-    const { filters, shareGroup } = this.#options;
-    const subscriptions = filters.map((filter) => ({ topic: `$share/${shareGroup}/${filter}`, qos: 1 as const }));
+    if (this.#options.retires) {
+      this.#unsubscribe();
+      return;
+    }
+    const subscriptions = subscriptionsOf(this.#options).map((topic) => ({ topic, qos: 1 as const }));
     this.#write(generate({ cmd: 'subscribe', messageId: SUBSCRIBE_ID, subscriptions }, VERSION));
+  }
+
+  #unsubscribe(): void {
+    const unsubscriptions = [...this.#options.obsolete];
+    this.#write(generate({ cmd: 'unsubscribe', messageId: UNSUBSCRIBE_ID, unsubscriptions }, VERSION));
+  }
+
+  /** That there was no such subscription (0x11) is as good. */
+  #onUnsuback(): void {
+    this.#isSettled = true;
+    if (this.#options.retires) this.#retiresSinceMs = this.#options.clock.monotonicMs();
+    else this.#handlers.tidied();
   }
 
   #onSuback({ granted, properties }: ISubackPacket): void {
@@ -169,8 +202,10 @@ export class BridgeConnection implements Acknowledging {
       );
       return;
     }
-    this.#isSubscribed = true;
+    this.#isSettled = true;
     this.#handlers.subscribed();
+    // Only now: what comes between is had twice, rather than not at all.
+    if (this.#options.obsolete.length > 0) this.#unsubscribe();
   }
 
   #onPublish({ topic, payload, qos, messageId }: IPublishPacket): void {
@@ -178,6 +213,8 @@ export class BridgeConnection implements Acknowledging {
       this.#end('sent a message with QoS 2, where QoS 1 was subscribed to');
       return;
     }
+    if (qos === 1) this.#unanswered += 1;
+    if (this.#retiresSinceMs !== null) this.#retiresSinceMs = this.#options.clock.monotonicMs();
     this.#handlers.message(topic, payload as Buffer, qos === 0 ? 0 : messageId!);
   }
 
@@ -188,8 +225,15 @@ export class BridgeConnection implements Acknowledging {
 
   #checkTime(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    if (!this.#isSubscribed) {
+    if (!this.#isSettled) {
       if (nowMs - this.#lastSentMs > CONNECT_TIMEOUT_MS) this.#end('did not answer in time');
+      return;
+    }
+    if (this.#retiresSinceMs !== null && this.#unanswered === 0 && nowMs - this.#retiresSinceMs > RETIRED_AFTER_MS) {
+      // 3.14.2.2.2: the session ends with the connection.
+      this.#write(generate({ cmd: 'disconnect', reasonCode: 0, properties: { sessionExpiryInterval: 0 } }, VERSION));
+      this.#handlers.tidied();
+      this.#end('the session is not needed any more');
       return;
     }
     if (this.#keepAliveMs === 0) return;
@@ -206,6 +250,11 @@ export class BridgeConnection implements Acknowledging {
     this.#socket.destroySoon();
     this.#handlers.ended(reason);
   }
+}
+
+/** What the settings ask for, as it is subscribed to. */
+export function subscriptionsOf({ filters, shareGroup }: Pick<MqttBridgeOptions, 'filters' | 'shareGroup'>): string[] {
+  return filters.map((filter) => `$share/${shareGroup}/${filter}`);
 }
 
 function reasonOf(code: number | undefined, words: string | undefined): string {

@@ -1,6 +1,7 @@
 /** What the bridge to an external broker is told: where that broker is, what is asked of it, and where its messages go. */
 import type { Clock, Logger, Metrics } from '@fieldline/kit';
 import type { Origin, RawBatch } from '@fieldline/model';
+import type { RememberedSessions } from './remembered-sessions.ts';
 
 /** PEM texts. */
 export interface BridgeTls {
@@ -42,6 +43,8 @@ export interface MqttBridgeOptions {
   readonly packetBytesMax: number;
   /** Bytes that may wait for the log; beyond it the sockets are read later. */
   readonly pendingBytesMax: number;
+  /** What earlier settings have left at external brokers. */
+  readonly sessions: RememberedSessions;
   route(topic: string): BridgeRoute;
   /** Resolves when the batch is durable. */
   appendToLog(batch: RawBatch): Promise<unknown>;

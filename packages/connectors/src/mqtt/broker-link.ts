@@ -1,7 +1,11 @@
-/** One place in the bridge: a connection, and after its end the next one, with exponential back-off, until it is stopped. */
-import { Backoff, type Logger, sleep } from '@fieldline/kit';
-import { BridgeConnection, type ConnectionOptions } from './bridge-connection.ts';
+/**
+ * One session at the external broker: a connection, and after its end the next one, with exponential back-off, until it is stopped
+ * or (where the session is not wanted any more) has been ended. Remembers what the session is subscribed to.
+ */
+import { Backoff, type Logger, messageOf, sleep } from '@fieldline/kit';
+import { BridgeConnection, type ConnectionOptions, subscriptionsOf } from './bridge-connection.ts';
 import type { Acknowledging } from './intake.ts';
+import type { RememberedSession, RememberedSessions } from './remembered-sessions.ts';
 
 export interface LinkHandlers {
   subscribed(): void;
@@ -9,7 +13,9 @@ export interface LinkHandlers {
 }
 
 export class BrokerLink {
-  readonly #options: ConnectionOptions;
+  readonly #options: Omit<ConnectionOptions, 'obsolete'>;
+  readonly #address: string;
+  readonly #sessions: RememberedSessions;
   readonly #handlers: LinkHandlers;
   readonly #logger: Logger;
   readonly #stopped = new AbortController();
@@ -18,8 +24,17 @@ export class BrokerLink {
   #isPaused = false;
   #problem: string | null = 'is not connected yet';
 
-  constructor(options: ConnectionOptions, handlers: LinkHandlers) {
+  #isTidied = false;
+
+  constructor(
+    options: Omit<ConnectionOptions, 'obsolete'>,
+    address: string,
+    sessions: RememberedSessions,
+    handlers: LinkHandlers,
+  ) {
     this.#options = options;
+    this.#address = address;
+    this.#sessions = sessions;
     this.#handlers = handlers;
     this.#logger = options.logger;
   }
@@ -29,11 +44,11 @@ export class BrokerLink {
     return this.#problem;
   }
 
-  /** Connects and stays connected; resolves after stop(). */
+  /** Connects and stays connected; resolves after stop(), or when the session was ended as it should be. */
   async run(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
-      const reason = await this.#once();
-      if (this.#stopped.signal.aborted) return;
+      const reason = await this.#once().catch(messageOf);
+      if (this.#stopped.signal.aborted || (this.#options.retires && this.#isTidied)) return;
       if (this.#problem !== reason) {
         this.#logger.warn({ reason, clientId: this.#options.clientId }, 'the external broker is away; tried again');
       }
@@ -59,23 +74,57 @@ export class BrokerLink {
   }
 
   /** Lives one connection; resolves with why it ended. */
-  #once(): Promise<string> {
+  async #once(): Promise<string> {
+    const wanted = this.#options.retires ? [] : subscriptionsOf(this.#options);
+    const obsolete = this.#known.subscriptions.filter((subscription) => !wanted.includes(subscription));
+    if (wanted.length > 0) await this.#note([...obsolete, ...wanted]);
     return new Promise((resolve) => {
-      const connection = new BridgeConnection(this.#options, {
-        subscribed: () => {
-          this.#problem = null;
-          this.#handlers.subscribed();
-          this.#backoff.reset();
-          this.#logger.info({ clientId: this.#options.clientId }, 'subscribed at the external broker');
+      const connection = new BridgeConnection(
+        { ...this.#options, obsolete },
+        {
+          subscribed: () => {
+            this.#problem = null;
+            this.#handlers.subscribed();
+            this.#backoff.reset();
+            this.#logger.info({ clientId: this.#options.clientId }, 'subscribed at the external broker');
+          },
+          tidied: () => this.#tidied(obsolete, wanted),
+          message: (topic, payload, packetId) => this.#handlers.message(connection, topic, payload, packetId),
+          ended: (reason) => {
+            this.#connection = null;
+            resolve(reason);
+          },
         },
-        message: (topic, payload, packetId) => this.#handlers.message(connection, topic, payload, packetId),
-        ended: (reason) => {
-          this.#connection = null;
-          resolve(reason);
-        },
-      });
+      );
       this.#connection = connection;
       if (this.#isPaused) connection.pause();
     });
+  }
+
+  /** The broker has done away with what is not wanted; until that is noted it would only be asked again. */
+  #tidied(obsolete: readonly string[], wanted: readonly string[]): void {
+    this.#isTidied = true;
+    const { clientId, retires } = this.#options;
+    this.#logger.info(
+      { clientId, obsolete },
+      'the external broker has ended what the settings do not ask for any more',
+    );
+    const { address } = this.#known;
+    const noted = retires ? this.#sessions.forget({ address, clientId }) : this.#note(wanted);
+    noted.catch((error: unknown) =>
+      this.#logger.warn({ error: messageOf(error) }, 'the bridge could not note its sessions'),
+    );
+  }
+
+  get #known(): RememberedSession {
+    const { clientId } = this.#options;
+    const found = this.#sessions.at(this.#address).find((session) => session.clientId === clientId);
+    return found ?? { address: this.#address, clientId, subscriptions: [] };
+  }
+
+  async #note(subscriptions: readonly string[]): Promise<void> {
+    const known = this.#known;
+    if (known.subscriptions.join('\n') === subscriptions.join('\n')) return;
+    await this.#sessions.note({ ...known, subscriptions });
   }
 }

@@ -1,6 +1,9 @@
 /** The bridge against a real broker over real sockets; the log is one that a test can slow down or break. */
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Broker, createBroker } from '@fieldline/broker';
 import { Metrics, silentLogger, systemClock } from '@fieldline/kit';
 import { DirectoryCache, originOf, payloadOf, type RawBatch } from '@fieldline/model';
@@ -9,6 +12,7 @@ import { generate, type Packet, parser } from 'mqtt-packet';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { MqttBridgeOptions } from './bridge-options.ts';
 import { MqttBridge } from './mqtt-bridge.ts';
+import { RememberedSessions } from './remembered-sessions.ts';
 import { routeForeignPublication } from './route-publication.ts';
 
 const ORGANIZATION = '0f9a0000-0000-7000-8000-000000000001';
@@ -26,7 +30,9 @@ let port: number;
 let bridge: MqttBridge | null;
 let logged: Logged[];
 let beforeAppend: () => Promise<void>;
+let folder: string;
 const endings: (() => unknown)[] = [];
+const sessionsFile = (): string => join(folder, 'connectors', 'mqtt-bridge.json');
 
 const directory = new DirectoryCache({
   version: 1,
@@ -94,6 +100,7 @@ function options(overrides: Partial<MqttBridgeOptions> = {}): MqttBridgeOptions 
     keepAliveS: 30,
     packetBytesMax: 1_000_000,
     pendingBytesMax: 1_000_000,
+    sessions: new RememberedSessions(sessionsFile()),
     route: (topic) => routeForeignPublication(directory, ORGANIZATION, topic),
     appendToLog: async (batch) => {
       await beforeAppend();
@@ -140,12 +147,14 @@ beforeEach(async () => {
   logged = [];
   beforeAppend = async () => {};
   bridge = null;
+  folder = mkdtempSync(join(tmpdir(), 'fieldline-bridge-'));
   await startBroker();
 });
 
 afterEach(async () => {
   await bridge?.stop();
   for (const end of endings.splice(0).reverse()) await end();
+  rmSync(folder, { recursive: true });
 });
 
 describe('from the external broker into the log', () => {
@@ -270,6 +279,54 @@ describe('nothing is lost', () => {
     gate.resolve();
     await until(() => logged.length === 100, 'everything in the end');
   });
+});
+
+describe('settings that change', () => {
+  test('a filter that is not asked for any more is given up at the broker; another share takes over', async () => {
+    await startBridge({ filters: ['a/#', 'b/#'] });
+    await subscribed();
+    await bridge!.stop();
+    const client = await machine();
+    await client.publishAsync('a/1', 'while it was away', { qos: 1 });
+    await startBridge({ filters: ['b/#'], shareGroup: 'another' });
+    await until(() => remembered().join() === '$share/another/b/#', 'what is not wanted is given up');
+    await client.publishAsync('a/1', 'not asked for', { qos: 1 });
+    await client.publishAsync('b/1', 'once', { qos: 1 });
+    await until(() => logged.length >= 2, 'what waited, and what is asked for');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(logged.map(({ payload }) => payload)).toEqual(['while it was away', 'once']);
+    expect(broker.statistics().subscriptions).toBe(1);
+  });
+
+  test('sessions that are not needed any more are emptied and ended', async () => {
+    await startBridge({ connections: 3 });
+    await subscribed();
+    await bridge!.stop();
+    const client = await machine();
+    for (let index = 0; index < 30; index++) {
+      await client.publishAsync(`v1/telemetry/plant/press-${index}`, `${index}`, { qos: 1 });
+    }
+    await startBridge({ connections: 1, clientId: 'renamed' });
+    await until(() => new Set(logged.map(({ payload }) => payload)).size === 30, 'what waited in all of them');
+    await until(() => broker.statistics().sessions === 2, 'the bridge and the machine are left');
+    await client.publishAsync('v1/telemetry/plant/press-4', 'on', { qos: 1 });
+    await until(() => logged.at(-1)?.payload === 'on', 'the one that is left takes everything');
+    expect(logged).toHaveLength(31);
+    await until(() => sessionNames().join() === 'renamed-1', 'that is noted');
+  });
+
+  test('a list of sessions that cannot be read is told, with what to do', () => {
+    new RememberedSessions(sessionsFile()); // None yet.
+    writeFileSync(join(folder, 'list'), '{"version":1');
+    expect(() => new RememberedSessions(join(folder, 'list'))).toThrow(/list: .*Move it away/);
+    writeFileSync(join(folder, 'list'), '{"version":9}');
+    expect(() => new RememberedSessions(join(folder, 'list'))).toThrow(/version 9 is not known/);
+  });
+
+  const file = (): { sessions: { clientId: string; subscriptions: string[] }[] } =>
+    JSON.parse(readFileSync(sessionsFile(), 'utf8')) as ReturnType<typeof file>;
+  const remembered = (): string[] => file().sessions.flatMap(({ subscriptions }) => subscriptions);
+  const sessionNames = (): string[] => file().sessions.map(({ clientId }) => clientId);
 });
 
 describe('the other side', () => {

@@ -16,6 +16,7 @@ export class MqttBridge {
   readonly #options: MqttBridgeOptions;
   readonly #intake: Intake;
   readonly #links: readonly BrokerLink[];
+  readonly #retiring: readonly BrokerLink[];
   readonly #routes = new Map<string, BridgeRoute>();
   readonly #service: Service;
   #running: Promise<unknown> = Promise.resolve();
@@ -34,19 +35,24 @@ export class MqttBridge {
         bytes.inc(byteLength);
       },
       hasRoom: () => {
-        for (const link of this.#links) link.resume();
+        for (const link of this.#all) link.resume();
       },
       logger: options.logger,
     });
-    this.#links = Array.from({ length: options.connections }, (_, index) => {
-      const clientId = `${options.clientId}-${index + 1}`;
-      const take = this.#take.bind(this);
-      return new BrokerLink({ ...options, clientId }, { subscribed: () => connects.inc(), message: take });
-    });
+    const handlers = { subscribed: () => connects.inc(), message: this.#take.bind(this) };
+    const link = (clientId: string, retires: boolean): BrokerLink =>
+      new BrokerLink({ ...options, clientId, retires }, this.#address, options.sessions, handlers);
+    const clientIds = Array.from({ length: options.connections }, (_, index) => `${options.clientId}-${index + 1}`);
+    this.#links = clientIds.map((clientId) => link(clientId, false));
+    // Sessions of earlier settings: what waits in them is fetched, then they end.
+    this.#retiring = options.sessions
+      .at(this.#address)
+      .filter(({ clientId }) => !clientIds.includes(clientId))
+      .map(({ clientId }) => link(clientId, true));
     this.#registerGauges();
     this.#service = new Service('connectors', {
       start: () => {
-        this.#running = Promise.all(this.#links.map((link) => link.run()));
+        this.#running = Promise.all(this.#all.map((link) => link.run()));
       },
       stop: () => this.#stop(),
       problem: () => this.#problem(),
@@ -72,18 +78,22 @@ export class MqttBridge {
     this.#routes.clear();
   }
 
+  get #all(): BrokerLink[] {
+    return [...this.#links, ...this.#retiring];
+  }
+
   async #stop(): Promise<void> {
-    for (const link of this.#links) link.pause();
+    for (const link of this.#all) link.pause();
     const giveUp = setTimeout(() => this.#intake.giveUp(), STOP_TIMEOUT_MS);
     await this.#intake.drained();
     clearTimeout(giveUp);
-    for (const link of this.#links) link.stop();
+    for (const link of this.#all) link.stop();
     await this.#running;
   }
 
   #take(from: Acknowledging, topic: string, payload: Uint8Array, packetId: number): void {
     this.#intake.take(this.#routeOf(topic), this.#options.clock.nowMicros(), payload, from, packetId);
-    if (this.#intake.isFull) for (const link of this.#links) link.pause();
+    if (this.#intake.isFull) for (const link of this.#all) link.pause();
   }
 
   #routeOf(topic: string): BridgeRoute {

@@ -160,7 +160,10 @@ function problemsOf(setting: Setting, values: Record<string, unknown>, origins: 
 /** What a setting takes, in words. */
 export function describeType(setting: Setting): string {
   const { schema } = setting;
-  if (schema.type === 'array') return `a list of ${ROLES.join(', ')}`;
+  if (schema.type === 'array') {
+    const { items } = schema as { items?: { enum?: readonly string[] } };
+    return items?.enum === undefined ? 'a list of texts' : `a list of ${items.enum.join(', ')}`;
+  }
   if (schema.enum !== undefined) return `one of ${schema.enum.join(', ')}`;
   if (schema.type === 'integer') return `a whole number from ${schema.minimum} to ${schema.maximum}`;
   return schema.type === 'boolean' ? 'true or false' : 'a text';

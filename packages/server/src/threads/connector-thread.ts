@@ -1,6 +1,7 @@
 /** The connectors' thread: what is fetched from the outside world becomes raw records in the log, away from devices and people. */
+import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import { MqttBridge, routeForeignPublication } from '@fieldline/connectors';
+import { MqttBridge, RememberedSessions, routeForeignPublication } from '@fieldline/connectors';
 import { createLogger, expose, Metrics, remote, systemClock } from '@fieldline/kit';
 import { DirectoryCache } from '@fieldline/model';
 import type { ConnectorHost, ConnectorThreadData } from './connector-messages.ts';
@@ -19,7 +20,8 @@ const bridge = new MqttBridge({
   userName: settings.userName,
   password: settings.password,
   tls,
-  clientId: settings.clientId === '' ? `fieldline-${organizationId.slice(0, 8)}` : settings.clientId,
+  // The beginning of an id is the time at which it was made: two installations of one day would share it.
+  clientId: settings.clientId === '' ? `fieldline-${organizationId.slice(-8)}` : settings.clientId,
   filters: settings.filters,
   shareGroup: settings.shareGroup,
   connections: settings.connections,
@@ -28,6 +30,7 @@ const bridge = new MqttBridge({
   keepAliveS: settings.keepAliveSeconds,
   packetBytesMax: broker.packetBytesMax,
   pendingBytesMax: settings.pendingBytesMax,
+  sessions: new RememberedSessions(join(config.dataDir, 'connectors', 'mqtt-bridge.json')),
   route: (topic) => routeForeignPublication(directory, organizationId, topic),
   appendToLog: (batch) => log.append('telemetry.raw', batch),
   clock: systemClock,
