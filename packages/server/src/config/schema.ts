@@ -322,6 +322,37 @@ export const ConfigSchema = section('Fieldline', {
     trustProxy: flag(false, 'Believe X-Forwarded-* headers of a proxy in front.'),
     requestsPerMinute: integer(1000, 10, 1_000_000, 'Requests a minute for each user or address.'),
     bodyBytesMax: integer(8 * MIB, 1024, 256 * MIB, 'Largest request body, bytes.'),
+    ingestQueueBytesMax: integer(
+      64 * MIB,
+      MIB,
+      1024 * MIB,
+      'Bytes of HTTP telemetry that may wait for the log; beyond it requests get 429 with Retry-After.',
+    ),
+    unreadAnswerBytesMax: integer(
+      64 * MIB,
+      MIB,
+      4096 * MIB,
+      'Bytes of large answers that callers have not read; beyond it slow readers are cut off.',
+    ),
+    liveClientsMax: integer(10_000, 1, 1_000_000, 'Live clients (Socket.IO) at a time.'),
+    liveUnreadBytesMax: integer(
+      32 * MIB,
+      MIB,
+      4096 * MIB,
+      'Bytes written to live clients that they have not read; beyond it whoever has read nothing for 5 s is cut off.',
+    ),
+    liveBacklogBytesMax: integer(
+      16 * MIB,
+      MIB,
+      4096 * MIB,
+      'Bytes that wait for live clients who read slowly; beyond it the oldest are left out, and they are told.',
+    ),
+    liveStalledTimeoutMs: integer(
+      30_000,
+      1000,
+      3_600_000,
+      'How long a live client may leave unread what was sent to it before it is cut off, ms.',
+    ),
   }),
 });
 

@@ -73,6 +73,12 @@ function apiDependencies(of: Installation): ApiDependencies {
       uiDir: of.config.api.ui && existsSync(UI_DIST) ? UI_DIST : null,
       trustProxy: of.config.api.trustProxy,
       bodyBytesMax: of.config.api.bodyBytesMax,
+      ingestQueueBytesMax: of.config.api.ingestQueueBytesMax,
+      unreadAnswerBytesMax: of.config.api.unreadAnswerBytesMax,
+      liveClientsMax: of.config.api.liveClientsMax,
+      liveUnreadBytesMax: of.config.api.liveUnreadBytesMax,
+      liveBacklogBytesMax: of.config.api.liveBacklogBytesMax,
+      liveStalledTimeoutMs: of.config.api.liveStalledTimeoutMs,
       requestsPerMinute: {
         ...DEFAULT_API_SETTINGS.requestsPerMinute,
         general: of.config.api.requestsPerMinute,
