@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '@fieldline/kit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -147,13 +147,44 @@ describe('copies of a catalog', () => {
     await expect(restoreCatalog(dataDir, folder)).rejects.toMatchObject({ code: 'CATALOG_DAMAGED' });
   });
 
-  it('are kept: the newest three, and the newest of each of seven days', async () => {
+  it('are kept: the newest three, the newest of each of 24 hours, and of each of seven days', async () => {
     const copies = copiesOf(dataDir);
-    for (let hour = 0; hour < 24 * 10; hour += 4) {
-      const takenAt = new Date(Date.UTC(2026, 0, 1, hour)).toISOString();
+    for (let minute = 0; minute < 60 * 24 * 10; minute += 40) {
+      const takenAt = new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString();
       await writeCopy(copies, { takenAt, schemaVersion: 8, rows: [] });
     }
-    const kept = (await listCopies(copies)).map(({ takenAt }) => takenAt.slice(5, 13));
-    expect(kept).toEqual(['01-10T20', '01-10T16', '01-10T12', ...[9, 8, 7, 6, 5, 4].map((day) => `01-0${day}T20`)]);
+    const kept = (await listCopies(copies)).map(({ takenAt }) => takenAt.slice(5, 16));
+    const lastDay = kept.filter((time) => time.startsWith('01-10'));
+    expect(new Set(lastDay.map((time) => time.slice(6, 8))).size).toBe(24);
+    expect(lastDay.length).toBe(25);
+    expect(kept.slice(lastDay.length)).toEqual([9, 8, 7, 6, 5, 4].map((day) => `01-0${day}T23:20`));
+  });
+
+  it('of other organisations are never deleted, however many there are of one’s own', async () => {
+    const copies = copiesOf(dataDir);
+    const write = async (organization: string, day: number, count: number): Promise<void> => {
+      for (let minute = 0; minute < count; minute++) {
+        const takenAt = new Date(Date.UTC(2026, 0, day, 0, minute)).toISOString();
+        await writeCopy(copies, { takenAt, schemaVersion: 8, rows: [`organizations {"id": "${organization}"}`] });
+      }
+    };
+    await write('first', 1, 3);
+    for (let day = 2; day <= 40; day++) await write('second', day, 2);
+    const listed = await listCopies(copies);
+    const rows = await Promise.all(listed.map(async ({ path }) => (await readCopy(path)).rows[0]!));
+    expect(rows.filter((row) => row.includes('first')).length).toBe(3);
+    expect(listed.filter(({ takenAt }) => takenAt.startsWith('2026-01-02'))).toEqual([]);
+  }, 20_000);
+
+  it('keep a new catalog from being made in the place of the one that they are copies of', async () => {
+    takeMade();
+    rmSync(dataDir, { recursive: true });
+    mkdirSync(dataDir);
+    expect((await inspectCatalog(dataDir)).findings).toEqual([]);
+    await expect(opened()).rejects.toMatchObject({
+      code: 'CATALOG_DAMAGED',
+      message: expect.stringMatching(/is missing or empty.*mount it.*doctor --repair/),
+    });
+    expect(readdirSync(dataDir)).toEqual([]);
   });
 });

@@ -4,10 +4,10 @@
  *   <folder>/<time of the copy>.copy     a line of JSON that says what it is, "<table> <row as JSON>" a line, and last
  *                                        "<CRC-32 of the lines before> end"
  */
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { FieldlineError, messageOf, openDiskFile, syncDirectory } from '@fieldline/kit';
+import { FieldlineError, messageOf, openDiskFile, syncDirectory, syncParentDirectory } from '@fieldline/kit';
 
 /** What is written down of a catalog. */
 export interface CatalogCopy {
@@ -26,18 +26,28 @@ export interface CopyFile {
 
 const FORMAT = 1;
 const SUFFIX = '.copy';
-/** The newest ones that are kept, and the newest of each of so many days. */
+/** The newest ones that are kept, and the newest of each of so many hours and days (as long as that is in their ISO 8601 time). */
 const NEWEST_KEPT = 3;
-const DAYS_KEPT = 7;
+const SPANS_KEPT = [
+  { timeLength: '2026-01-01T00'.length, count: 24 },
+  { timeLength: '2026-01-01'.length, count: 7 },
+] as const;
+/** Organisations are the first rows of a copy. */
+const ORGANIZATIONS_BYTES_MAX = 256 * 1024;
 
 /** Where the copies of the catalog in this folder are: beside it. */
 export function copiesOf(catalogFolder: string): string {
   return `${catalogFolder}.copies`;
 }
 
-/** Writes it durably, then deletes copies beyond the number that is kept. */
+/**
+ * Writes it durably, then deletes copies beyond the number that is kept; but none that holds other organisations only: that is
+ * a copy of another catalog, and this one may be new because that one could not be seen.
+ */
 export async function writeCopy(folder: string, copy: CatalogCopy): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  // Also where it was there: who made it may have been cut off before this.
+  await syncParentDirectory(folder);
   const { takenAt, schemaVersion, rows } = copy;
   const head = { format: FORMAT, takenAt, schemaVersion, rows: rows.length };
   const lines = Buffer.from(`${[JSON.stringify(head), ...rows].join('\n')}\n`);
@@ -51,7 +61,7 @@ export async function writeCopy(folder: string, copy: CatalogCopy): Promise<void
   }
   await rename(`${path}.new`, path);
   await syncDirectory(folder);
-  await deleteOld(folder);
+  await deleteOld(folder, organizationsIn(rows));
 }
 
 /** Newest first; none where the folder is not there. */
@@ -86,15 +96,42 @@ export async function readCopy(path: string): Promise<CatalogCopy> {
   return { takenAt, schemaVersion, rows };
 }
 
-async function deleteOld(folder: string): Promise<void> {
+async function deleteOld(folder: string, organizations: ReadonlySet<string>): Promise<void> {
   const copies = await listCopies(folder);
-  const days = new Set<string>();
-  for (const [index, { path, takenAt }] of copies.entries()) {
-    const day = takenAt.slice(0, 10);
-    const isNewestOfDay = !days.has(day) && days.size < DAYS_KEPT;
-    days.add(day);
-    if (index >= NEWEST_KEPT && !isNewestOfDay) await rm(path);
+  const kept = new Set(copies.slice(0, NEWEST_KEPT));
+  for (const { timeLength, count } of SPANS_KEPT) {
+    const spans = new Map<string, CopyFile>();
+    for (const copy of copies) {
+      const span = copy.takenAt.slice(0, timeLength);
+      if (!spans.has(span) && spans.size < count) spans.set(span, copy);
+    }
+    for (const copy of spans.values()) kept.add(copy);
   }
+  for (const copy of copies) {
+    if (!kept.has(copy) && (await isOfSame(copy.path, organizations))) await rm(copy.path);
+  }
+}
+
+/** Only its beginning is read: this says what may be deleted, not what is true. */
+async function isOfSame(path: string, organizations: ReadonlySet<string>): Promise<boolean> {
+  const handle = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await handle.read(
+      Buffer.alloc(ORGANIZATIONS_BYTES_MAX),
+      0,
+      ORGANIZATIONS_BYTES_MAX,
+      0,
+    );
+    const found = organizationsIn(buffer.toString('utf8', 0, bytesRead).split('\n'));
+    return found.size === 0 ? organizations.size === 0 : [...found].some((id) => organizations.has(id));
+  } finally {
+    await handle.close();
+  }
+}
+
+function organizationsIn(rows: readonly string[]): Set<string> {
+  const ids = rows.flatMap((row) => /^organizations .*?"id": ?"([^"]+)"/.exec(row)?.[1] ?? []);
+  return new Set(ids);
 }
 
 /** 2026-11-21T15-40-00.000Z.copy → 2026-11-21T15:40:00.000Z */

@@ -2,9 +2,9 @@
  * Makes a catalog folder anew from a copy, for one that is damaged. The new one is built beside its place and moved there when
  * it is whole and flushed; what was there is moved aside, never deleted. In: nobody has the catalog open.
  */
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { FieldlineError, syncDirectory } from '@fieldline/kit';
+import { FieldlineError, makeDirectorySync, syncDirectory } from '@fieldline/kit';
 import { readMigrations } from '../database/migrate.ts';
 import { openEngine } from '../pglite/engine.ts';
 import { flushFolder } from '../pglite/flush-after-crash.ts';
@@ -38,7 +38,7 @@ export async function restoreCatalog(folder: string, asideDir: string): Promise<
   await preparePgliteFolder(building);
   await fill(building, newest.copy);
   await flushFolder(building);
-  await mkdir(asideDir, { recursive: true });
+  makeDirectorySync(asideDir);
   for (const path of [folder, `${folder}.sums`]) {
     if ((await stat(path).catch(() => null)) !== null) await rename(path, join(asideDir, basename(path)));
   }

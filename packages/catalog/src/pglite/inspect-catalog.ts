@@ -22,12 +22,15 @@ const PAGES_AT_ONCE = 128;
 const PAGES_TOLD_MAX = 5;
 const BACKUP = 'restore the catalog folder from a backup; the log does not hold what is in it';
 
-/** Inspects the folder of an embedded catalog; one that is not there is empty. Without `reading` no copy is made and read. */
+/**
+ * Inspects the folder of an embedded catalog; one that is not there, or empty, has no findings but those of its copies: whether
+ * there should be one its owner knows. Without `reading` no copy is made and read.
+ */
 export async function inspectCatalog(folder: string, { reading = true } = {}): Promise<Inspection> {
   const counts = { files: 0, pages: 0, tables: 0, rows: 0 };
   const findings: Finding[] = [];
   findings.push(...(await inspectCopies(folder)));
-  if ((await stat(folder).catch(() => null)) === null) return { part: 'catalog', counts, findings };
+  if (await isEmpty(folder)) return { part: 'catalog', counts, findings };
   const copy = await newestCopy(folder);
   const remedy = copy === null ? BACKUP : restoringFrom(copy.takenAt);
   const tell = (file: string, place: string | null, meaning: string): void => {
@@ -64,6 +67,13 @@ export async function inspectCatalog(folder: string, { reading = true } = {}): P
 /** What is to be done where the catalog is damaged and has a copy of that time. */
 export function restoringFrom(takenAt: string): string {
   return `\`fieldline doctor --repair\` restores the catalog from its copy of ${takenAt}; or restore the data folder from a backup`;
+}
+
+/** A database that was started here would be a new one. */
+async function isEmpty(folder: string): Promise<boolean> {
+  if ((await stat(join(folder, 'PG_VERSION')).catch(() => null)) !== null) return false;
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  return !entries.some((entry) => entry.isDirectory() && entry.name !== 'lost+found');
 }
 
 async function inspectCopies(folder: string): Promise<Finding[]> {

@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { FieldlineError, type Logger, messageOf, silentLogger } from '@fieldline/kit';
+import { copiesOf, listCopies } from '../copies/copy-file.ts';
 import { lockFolder } from './folder-lock.ts';
 import { compareSums, dropSums } from './sums.ts';
 import type { PgliteWorkerData, PgliteWorkerMessage } from './worker.ts';
@@ -116,6 +117,12 @@ async function prepareFolder(dataDir: string): Promise<void> {
     throw new FieldlineError(
       'UNAVAILABLE',
       `catalog: ${dataDir} holds files but no PG_VERSION, so it is damaged; restore it from a backup`,
+    );
+  }
+  if ((await listCopies(copiesOf(dataDir))).length > 0) {
+    throw new FieldlineError(
+      'CATALOG_DAMAGED',
+      `catalog: ${dataDir} is missing or empty, and there are copies of it in ${copiesOf(dataDir)}, so it is not a new one; where it is a volume, mount it; else ${REMEDY}`,
     );
   }
   const child = fork(fileURLToPath(new URL('initialize.ts', import.meta.url)), [dataDir], {
