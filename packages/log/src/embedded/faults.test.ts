@@ -12,7 +12,7 @@ const TOPIC = 'telemetry.raw';
 let dir: string;
 let log: EmbeddedLog;
 let damage: LogDamage[];
-const faults = { isFull: false, isSyncFailing: false };
+const faults = { isFull: false, isSyncFailing: false, isWritingWhole: false, isTruncateFailing: false };
 const origins = new TestOrigins();
 
 /** Real files on a disk that can be full, or whose flushes can fail. */
@@ -22,14 +22,17 @@ const openFile: OpenDiskFile = async (path, mode) => {
     path,
     write: async (buffers, at) => {
       if (!faults.isFull) return file.write(buffers, at);
-      await file.write([Buffer.concat(buffers).subarray(0, 100)], at);
+      await file.write(faults.isWritingWhole ? buffers : [Buffer.concat(buffers).subarray(0, 100)], at);
       throw diskError('writing to', path, Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }));
     },
     sync: async () => {
       if (faults.isSyncFailing) throw diskError('flushing', path, Object.assign(new Error('EIO'), { code: 'EIO' }));
       await file.sync();
     },
-    truncate: (length) => file.truncate(length),
+    truncate: async (length) => {
+      if (faults.isTruncateFailing) throw diskError('cutting', path, Object.assign(new Error('EIO'), { code: 'EIO' }));
+      await file.truncate(length);
+    },
     byteLength: () => file.byteLength(),
     close: () => file.close(),
   } satisfies DiskFile;
@@ -44,7 +47,7 @@ beforeEach(async () => {
   log = await openEmbeddedLog({ dir, openFile, onDamage: (found) => damage.push(found) });
 });
 afterEach(async () => {
-  Object.assign(faults, { isFull: false, isSyncFailing: false });
+  for (const fault of Object.keys(faults) as (keyof typeof faults)[]) faults[fault] = false;
   await log.close();
   await rm(dir, { recursive: true });
 });
@@ -74,6 +77,32 @@ describe('the embedded log on a full disk', () => {
     expect(await readdir(partitionFolder(dir, TOPIC, 0))).toEqual([]);
     faults.isFull = false;
     expect(await append(0, 3)).toMatchObject([{ firstPosition: 0 }]);
+  });
+});
+
+describe('the embedded log on a disk that refuses to cut off what it refused', () => {
+  const refuse = async (from: number): Promise<void> => {
+    Object.assign(faults, { isFull: true, isWritingWhole: true, isTruncateFailing: true });
+    await expect(append(from, 1)).rejects.toMatchObject({ code: 'DISK_FULL' });
+    Object.assign(faults, { isFull: false, isWritingWhole: false, isTruncateFailing: false });
+  };
+
+  it('never gives out what was refused instead of what was acknowledged after it', async () => {
+    const reader = openEmbeddedLogReader({ shared: log.shareable() });
+    const seen = async (): Promise<number[]> => (await readAll(reader, TOPIC)).map(({ sequence }) => sequence);
+    await append(0, 2);
+    await refuse(100);
+    expect(await seen(), 'before there is a next file').toEqual([0, 1]);
+    await refuse(101);
+    expect(await append(2, 2)).toMatchObject([{ firstPosition: 3 }]);
+    await append(4, 1);
+    expect(await seen()).toEqual([0, 1, 2, 3, 4]);
+    expect(await sequences()).toEqual([0, 1, 2, 3, 4]);
+    await reader.close();
+    await log.close();
+    log = await openEmbeddedLog({ dir });
+    expect(await sequences(), 'after a start').toEqual([0, 1, 2, 3, 4]);
+    expect(await log.positionAtTime(TOPIC, 0, 9e15), 'later than all').toBe(6);
   });
 });
 

@@ -123,6 +123,15 @@ export class PartitionReader {
     return 0;
   }
 
+  /** What stands in the segment from this position on was refused, and is not given out. */
+  async #endOf(segment: ReadableSegment, ends: PartitionEnds): Promise<Position> {
+    const next = this.#files.after(segment);
+    if (segment.first === ends.activeFirst) return Infinity;
+    const isLast = next === undefined || next.first >= ends.activeFirst;
+    const refusedFrom = isLast ? ends.refusedFrom : ((await next.header())?.refusedFrom ?? 0);
+    return refusedFrom > 0 ? refusedFrom : Infinity;
+  }
+
   /** Reads from a place. 'moved': nothing to give out there, but #places knows where to go on. */
   async #readPiece(
     place: Place,
@@ -132,11 +141,13 @@ export class PartitionReader {
   ): Promise<LoggedBatch | 'moved' | 'end'> {
     const { segment, byteOffset } = place;
     const limit = await this.#limitOf(segment, ends);
-    if (byteOffset >= limit) return this.#moveToNextSegment(place, from, ends);
+    const end = await this.#endOf(segment, ends);
+    const isAtEnd = byteOffset >= limit || (place.reached !== null && place.reached >= end);
+    if (isAtEnd) return this.#moveToNextSegment(place, from, ends);
     const header = await segment.header();
     if (header === null) this.#report(segment, 0, SEGMENT_HEADER_BYTES, 'the segment header is damaged');
     const piece = await segment.use((handle) =>
-      readPiece(handle, byteOffset, limit, limits, header?.salt ?? null, place.reached ?? from),
+      readPiece(handle, byteOffset, limit, limits, header?.salt ?? null, { from: place.reached ?? from, to: end }),
     );
     if (piece.chunks.length === 0) {
       await this.#passDamage(place, from, limit, header?.salt ?? null);
@@ -229,13 +240,14 @@ export class PartitionReader {
 
   async #positionInSegment(segment: ReadableSegment, time: Micros, ends: PartitionEnds): Promise<Position | null> {
     const limit = await this.#limitOf(segment, ends);
+    const end = await this.#endOf(segment, ends);
     const salt = (await segment.header())?.salt ?? null;
     return segment.use(async (handle) => {
       const window = new FileWindow(handle, HEADER_WINDOW_BYTES);
       let place: Place = { segment, byteOffset: SEGMENT_HEADER_BYTES, reached: segment.first };
       while (place.byteOffset < limit) {
         place = await walkTo(window, place, limit, salt, (header) => header.timeMax >= time);
-        if (place.byteOffset >= limit) return null;
+        if (place.byteOffset >= limit || (place.reached !== null && place.reached >= end)) return null;
         const bytes = await readChunk(handle, place.byteOffset, limit, salt);
         if (bytes === null) {
           const found = await findChunk(handle, place.byteOffset + 1, limit, salt, place.reached ?? segment.first);
@@ -278,6 +290,11 @@ interface PlacedChunk {
   readonly header: ChunkHeader;
 }
 
+interface PositionRange {
+  readonly from: Position;
+  readonly to: Position;
+}
+
 type Handle = Parameters<typeof readBytes>[0];
 
 /** Steps from chunk to chunk by their headers until one is wanted, is damaged, or the limit is reached. */
@@ -306,27 +323,33 @@ async function readPiece(
   limit: number,
   limits: PieceLimits,
   salt: number | null,
-  positionMin: Position,
+  positions: PositionRange,
 ): Promise<{ bytes: Buffer; chunks: PlacedChunk[] }> {
   const length = Math.min(limit - fileOffset, limits.bytesMax + READ_EXTRA_BYTES);
   const bytes = await readBytes(handle, fileOffset, length);
-  const chunks = intactChunks(bytes, limits, salt, positionMin);
+  const chunks = intactChunks(bytes, limits, salt, positions);
   if (chunks.length > 0) return { bytes, chunks };
   // One chunk may be larger than the piece; and what looks damaged is read once more before it is called so.
   const whole = await readChunk(handle, fileOffset, limit, salt);
   if (whole === null) return { bytes, chunks };
-  return { bytes: whole, chunks: intactChunks(whole, limits, salt, positionMin) };
+  return { bytes: whole, chunks: intactChunks(whole, limits, salt, positions) };
 }
 
-function intactChunks(bytes: Buffer, limits: PieceLimits, salt: number | null, positionMin: Position): PlacedChunk[] {
+function intactChunks(
+  bytes: Buffer,
+  limits: PieceLimits,
+  salt: number | null,
+  positions: PositionRange,
+): PlacedChunk[] {
   const chunks: PlacedChunk[] = [];
   let at = 0;
   let payloadBytes = 0;
   let records = 0;
-  let position = positionMin;
+  let position = positions.from;
   while (at < bytes.length && payloadBytes < limits.bytesMax && records < limits.recordsMax) {
     const header = decodeChunkHeader(bytes, at, salt);
     if (header === null || header.firstPosition + header.count <= position) break;
+    if (header.firstPosition >= positions.to) break;
     const isGap = chunks.length > 0 && header.firstPosition !== position;
     if (isGap || !isBodyIntact(bytes, at, header)) break;
     chunks.push({ at, header });

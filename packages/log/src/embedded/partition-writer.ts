@@ -67,6 +67,8 @@ export class PartitionWriter {
   /** Where the intact records before the active segment end, and their latest received time. */
   #previousEnd: Position = 0;
   #timeMaxBefore = Number.NEGATIVE_INFINITY;
+  /** See segment.ts. */
+  #refusedFrom: Position = 0;
   readonly #queue = new FlushQueue((appends) => this.#flush(appends));
 
   private constructor(options: PartitionOptions) {
@@ -175,7 +177,7 @@ export class PartitionWriter {
       buffers.unshift(this.#header());
       byteLength += SEGMENT_HEADER_BYTES;
     }
-    await this.#write(buffers, isNew);
+    await this.#write(buffers, isNew, records);
     await this.#sync(isNew, records);
     active.byteLength += byteLength;
     for (const chunk of chunks) active.timeMax = Math.max(active.timeMax, chunk.timeMax);
@@ -205,12 +207,16 @@ export class PartitionWriter {
   #header(): Buffer {
     const { salt, first, createdTime } = this.#active;
     const { folder } = this.#options;
-    const header = { salt, firstPosition: first, previousEnd: this.#previousEnd, timeMaxBefore: this.#timeMaxBefore };
-    return encodeSegmentHeader({ ...header, createdTime }, segmentPath(folder, first));
+    const before = {
+      previousEnd: this.#previousEnd,
+      timeMaxBefore: this.#timeMaxBefore,
+      refusedFrom: this.#refusedFrom,
+    };
+    return encodeSegmentHeader({ salt, firstPosition: first, createdTime, ...before }, segmentPath(folder, first));
   }
 
   /** Writes behind the durable end. After a failure the part that was written is removed again. */
-  async #write(buffers: readonly Uint8Array[], isNew: boolean): Promise<void> {
+  async #write(buffers: readonly Uint8Array[], isNew: boolean, records: number): Promise<void> {
     const active = this.#active;
     const path = segmentPath(this.#options.folder, active.first);
     try {
@@ -218,23 +224,27 @@ export class PartitionWriter {
       await active.file.write(buffers, active.byteLength);
     } catch (error) {
       if (isNew) await this.#removeActive(path);
-      else await this.#cutBack();
+      else await this.#cutBack(records);
       throw diskError(`${this.#name}: writing to`, path, error);
     }
   }
 
   /** A file that got no durable record: as if it had never been. */
   async #removeActive(path: string): Promise<void> {
-    await this.#active.file?.close();
+    const { file } = this.#active;
     this.#active.file = null;
+    await file?.close().catch(() => {
+      // Nothing in it counts; the next append makes it anew.
+    });
     await rm(path, { force: true });
   }
 
-  async #cutBack(): Promise<void> {
+  /** Where that fails, too, what was refused may stand there whole. */
+  async #cutBack(records: number): Promise<void> {
     try {
       await this.#active.file!.truncate(this.#active.byteLength);
     } catch (error) {
-      await this.#abandon(0, error);
+      await this.#abandon(records, error);
     }
   }
 
@@ -252,7 +262,7 @@ export class PartitionWriter {
   /**
    * After a failed flush the kernel may have dropped what was written and report success the next time, so nothing more is
    * written to this file: what is not durable is cut off, and the next append begins a new one. The positions of the failed
-   * records are not used again, since they might still be found on the disk.
+   * records are not used again, since they might still be found on the disk; the next header tells readers where to stop.
    */
   async #abandon(records: number, cause: unknown): Promise<void> {
     const { file, first, byteLength } = this.#active;
@@ -262,13 +272,20 @@ export class PartitionWriter {
       file: segmentPath(this.#options.folder, first),
       byteOffset: byteLength,
       byteLength: 0,
-      reason: `the disk refused a flush (${messageOf(cause)}); the append was rejected, a new segment is begun`,
+      reason: `the disk refused a write or a flush (${messageOf(cause)}); the append was rejected, a new segment is begun`,
     });
+    const refusedFrom = this.#next;
     await file?.truncate(byteLength).catch(() => {
-      // The end stays in the file: it was never acknowledged, and readers check every chunk that they find there.
+      // The end stays in the file: it was never acknowledged, and readers stop before it.
     });
-    if (byteLength === 0) await rm(segmentPath(this.#options.folder, first), { force: true });
+    if (byteLength === 0) {
+      await rm(segmentPath(this.#options.folder, first), { force: true }).catch(() => {
+        // The same holds for all of it.
+      });
+    }
+    const before = byteLength === 0 ? this.#refusedFrom : 0;
     await this.#seal(this.#next + records);
+    this.#refusedFrom = before || refusedFrom;
     this.#publish();
   }
 
@@ -281,6 +298,7 @@ export class PartitionWriter {
     if (byteLength > 0) {
       this.#sealed.push({ first, byteLength, timeMax });
       this.#previousEnd = this.#next;
+      this.#refusedFrom = 0;
       this.#timeMaxBefore = Math.max(this.#timeMaxBefore, timeMax);
     }
     this.#next = nextFirst;
@@ -305,6 +323,7 @@ export class PartitionWriter {
       activeFirst: this.#active.first,
       activeBytes: this.#active.byteLength,
       byteLength: this.byteLength,
+      refusedFrom: this.#refusedFrom,
     });
   }
 
@@ -339,6 +358,7 @@ export class PartitionWriter {
     this.#next = recovery.end;
     this.#previousEnd = recovery.header?.previousEnd ?? first;
     this.#timeMaxBefore = recovery.header?.timeMaxBefore ?? Number.POSITIVE_INFINITY;
+    this.#refusedFrom = recovery.header?.refusedFrom ?? 0;
     this.#active = {
       ...this.#active,
       file: await this.#options.openFile(segmentPath(this.#options.folder, first), 'existing'),

@@ -9,7 +9,8 @@
  *                           or +∞: not known
  *   40 f64 createdTime
  *   48 u32 owner            CRC-32 of "<topic>/<partition>"; 0 in files of earlier versions
- *   52 zeros                60 u32 CRC-32 of bytes 0 to 59
+ *   52 f64 refusedFrom      the file before may hold refused records from this position on: readers stop there; 0 where it does not
+ *   60 u32 CRC-32 of bytes 0 to 59
  */
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -27,6 +28,8 @@ export interface SegmentHeader {
   readonly previousEnd: Position;
   readonly timeMaxBefore: Micros;
   readonly createdTime: Micros;
+  /** Above 0: from this position on, what stands in files before this one was refused, and could not be cut off. */
+  readonly refusedFrom: Position;
 }
 
 /** The header of the segment that stands at `path`. */
@@ -40,6 +43,7 @@ export function encodeSegmentHeader(header: SegmentHeader, path: string): Buffer
   bytes.writeDoubleLE(header.timeMaxBefore, 32);
   bytes.writeDoubleLE(header.createdTime, 40);
   bytes.writeUInt32LE(ownerOf(path), 48);
+  bytes.writeDoubleLE(header.refusedFrom, 52);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, 60)), 60);
   return bytes;
 }
@@ -65,6 +69,7 @@ export function decodeSegmentHeader(bytes: Buffer, path: string): SegmentHeader 
     previousEnd: bytes.readDoubleLE(24),
     timeMaxBefore: bytes.readDoubleLE(32),
     createdTime: bytes.readDoubleLE(40),
+    refusedFrom: bytes.readDoubleLE(52),
   };
 }
 

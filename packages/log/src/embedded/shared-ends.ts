@@ -3,7 +3,7 @@
  * without asking the writer and can wait for it to change.
  *
  * 64 bytes per partition: i32 sequence (odd while it is being written) | i32 closed | i64 first, next, activeFirst,
- * activeBytes, byteLength
+ * activeBytes, byteLength, refusedFrom
  */
 import { waitFor } from '../wait.ts';
 
@@ -20,6 +20,8 @@ export interface PartitionEnds {
   readonly activeBytes: number;
   /** Bytes of all segments. */
   readonly byteLength: number;
+  /** As in the header of the active segment, which has no file before its first append. */
+  readonly refusedFrom: number;
 }
 
 export class SharedEnds {
@@ -34,13 +36,14 @@ export class SharedEnds {
 
   constructor(buffer: SharedArrayBuffer, partitionIndex: number) {
     this.#control = new Int32Array(buffer, partitionIndex * BYTES_PER_PARTITION, 2);
-    this.#values = new BigInt64Array(buffer, partitionIndex * BYTES_PER_PARTITION + 8, 5);
+    this.#values = new BigInt64Array(buffer, partitionIndex * BYTES_PER_PARTITION + 8, 6);
   }
 
   /** Called by the writer alone. Wakes all readers that wait. */
   publish(ends: PartitionEnds): void {
     Atomics.add(this.#control, 0, 1);
-    const values = [ends.first, ends.next, ends.activeFirst, ends.activeBytes, ends.byteLength];
+    const { first, next, activeFirst, activeBytes, byteLength, refusedFrom } = ends;
+    const values = [first, next, activeFirst, activeBytes, byteLength, refusedFrom];
     for (const [index, value] of values.entries()) Atomics.store(this.#values, index, BigInt(value));
     Atomics.add(this.#control, 0, 1);
     Atomics.notify(this.#control, 0);
@@ -61,12 +64,12 @@ export class SharedEnds {
   load(): PartitionEnds {
     for (;;) {
       const sequence = Atomics.load(this.#control, 0);
-      const [first, next, activeFirst, activeBytes, byteLength] = [0, 1, 2, 3, 4].map((index) =>
+      const [first, next, activeFirst, activeBytes, byteLength, refusedFrom] = [0, 1, 2, 3, 4, 5].map((index) =>
         Number(Atomics.load(this.#values, index)),
-      ) as [number, number, number, number, number];
+      ) as [number, number, number, number, number, number];
       // The writer needs well under a microsecond between the two steps, so going round is short.
       if ((sequence & 1) === 0 && Atomics.load(this.#control, 0) === sequence) {
-        return { first, next, activeFirst, activeBytes, byteLength };
+        return { first, next, activeFirst, activeBytes, byteLength, refusedFrom };
       }
     }
   }
