@@ -69,8 +69,8 @@ test.each([
   ['gateway for a device of somebody else', gateway, 'v1/telemetry/acme/pump-1', 0x87],
   ['gateway for an unknown device', gateway, 'v1/telemetry/acme/new-1', 0x87],
   ['no mapping', pump, 'hello', 0x87],
-  ['ordinary topic', pump, 'app/acme/x', 'clients'],
-  ['ordinary topic of others', pump, 'app/other/x', 0x87],
+  ['ordinary topic', pump, `app/${ORG}/x`, 'clients'],
+  ['ordinary topic of others', pump, `app/${OTHER}/x`, 0x87],
   ['system topic', pump, '$SYS/broker', 0x87],
 ])('publication on %s', (_, publisher, topic, expected) => {
   const route = routePublication(directory(), publisher, topic);
@@ -94,14 +94,16 @@ test('a gateway may speak for an unknown device where the organisation registers
 });
 
 test.each([
-  ['app/acme/#', true],
-  ['$share/g/app/acme/x', true],
+  [`app/${ORG}/#`, true],
+  [`$share/g/app/${ORG}/x`, true],
   [`$fieldline/cmd/${pump.id}/#`, true],
   ['robots/pump-1/commands/mission', true],
   ['#', false],
-  ['+/acme/x', false],
+  [`+/${ORG}/x`, false],
   ['app/+/x', false],
-  ['app/other/#', false],
+  [`app/${OTHER}/#`, false],
+  ['app/acme/#', false],
+  ['$share/g/app/acme/x', false],
   ['$share/g/#', false],
   ['v1/telemetry/#', false],
   ['$SYS/#', false],
@@ -109,6 +111,20 @@ test.each([
   ['robots/+/commands/mission', false],
 ])('subscription to %s: %s', (filter, allowed) => {
   expect(admitSubscription(directory(), pump, filter).allowed).toBe(allowed);
+});
+
+test('the slug under app/ is refused with the topic that is meant, so that nobody waits where nobody speaks', () => {
+  const topic = `write "app/${ORG}/orders/+"`;
+  expect(routePublication(directory(), pump, 'app/acme/orders/1')).toMatchObject({
+    to: 'refused',
+    reason: expect.stringContaining(`write "app/${ORG}/orders/1"`),
+  });
+  for (const filter of ['app/acme/orders/+', '$share/g/app/acme/orders/+']) {
+    expect(admitSubscription(directory(), pump, filter)).toMatchObject({ reason: expect.stringContaining(topic) });
+  }
+  expect(routePublication(directory(), pump, 'app/other/x')).toMatchObject({
+    reason: expect.not.stringContaining('write'),
+  });
 });
 
 test.each([

@@ -6,12 +6,14 @@
  *   `{organization slug}/{device key}`, and password = device token.
  * - It publishes under its own topics; a gateway also for the devices assigned to it, and for unknown ones where its
  *   organisation registers devices automatically.
- * - `app/{organization}/…` is for ordinary traffic between the clients of one organisation.
+ * - `app/{organization id}/…` is for ordinary traffic between the clients of one organisation. Its slug, which can be changed,
+ *   is refused there with the topic that is meant: two spellings would be two topics, and their clients would never meet.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import {
   type DirectoryCache,
   type DirectoryDevice,
+  type DirectoryOrganization,
   fillTemplate,
   isId,
   isKey,
@@ -69,7 +71,9 @@ export function routePublication(directory: DirectoryCache, publisher: Directory
   const match = directory.matchTopic(organization.id, topic);
   if (match === null) {
     const [first, second] = topic.split('/', 2);
-    if (first === 'app' && (second === organization.id || second === organization.slug)) return { to: 'clients' };
+    if (first === 'app' && second === organization.id) return { to: 'clients' };
+    const meant = writtenWithId(organization, topic);
+    if (meant !== null) return refused(meant);
     return refused(
       `no topic mapping matches "${shown(topic)}"; a device publishes e.g. on v1/telemetry/${organization.slug}/${publisher.key}`,
     );
@@ -97,18 +101,27 @@ export function admitSubscription(
   subscriber: DirectoryDevice,
   filter: string,
 ): { readonly allowed: true } | ({ readonly allowed: false } & Refusal) {
-  const slug = directory.organization(subscriber.organizationId)?.slug;
-  const levels = (filter.startsWith('$share/') ? filter.split('/').slice(2) : filter.split('/')) as string[];
+  const organization = directory.organization(subscriber.organizationId);
+  const topicFilter = filter.startsWith('$share/') ? filter.split('/').slice(2).join('/') : filter;
+  const levels = topicFilter.split('/');
   const names = [subscriber.id, subscriber.key];
   const allowed =
-    (levels[0] === 'app' && (levels[1] === subscriber.organizationId || (slug !== undefined && levels[1] === slug))) ||
+    (levels[0] === 'app' && levels[1] === subscriber.organizationId) ||
     (levels[0] === '$fieldline' && levels[1] === 'cmd' && names.includes(levels[2] ?? '')) ||
     (levels[0] === 'robots' && names.includes(levels[1] ?? '') && levels[2] === 'commands') ||
     // Numbers of its own organisation; a gateway watches over others, a sensor has no use for them.
     (levels[0] === '$SYS' && levels[1] === 'broker' && subscriber.kind === 'gateway');
   if (allowed) return { allowed: true };
-  const reason = `device ${subscriber.key} may subscribe under app/${slug}/…, $fieldline/cmd/${subscriber.key}/… and robots/${subscriber.key}/commands/… only`;
-  return { allowed: false, reasonCode: NOT_AUTHORIZED, reason };
+  const meant = organization === undefined ? null : writtenWithId(organization, topicFilter);
+  const reason = `device ${subscriber.key} may subscribe under app/${subscriber.organizationId}/…, $fieldline/cmd/${subscriber.key}/… and robots/${subscriber.key}/commands/… only`;
+  return { allowed: false, reasonCode: NOT_AUTHORIZED, reason: meant ?? reason };
+}
+
+/** What to write where an app/… topic names the organisation by its slug; null where it does not. */
+function writtenWithId({ id, slug }: DirectoryOrganization, topic: string): string | null {
+  const [first, second, ...rest] = topic.split('/');
+  if (first !== 'app' || second !== slug) return null;
+  return `app/… names the organisation by its id, which never changes: write "${shown(['app', id, ...rest].join('/'))}", not "${shown(topic)}"`;
 }
 
 function byCertificate(directory: DirectoryCache, commonName: string): DeviceLogin {

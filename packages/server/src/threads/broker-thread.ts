@@ -87,9 +87,8 @@ function brokerOptions(): BrokerOptions {
       return admitSubscription(directory, device, filter);
     },
     responseInformation: ({ organizationId, deviceId }) => {
-      const organization = directory.organization(organizationId);
       const device = directory.device(deviceId);
-      return organization && device ? `app/${organization.slug}/responses/${device.key}` : null;
+      return device === undefined ? null : `app/${organizationId}/responses/${device.key}`;
     },
     appendToLog: (batch) => log.append('telemetry.raw', batch),
     onConnection: (event) => {
