@@ -56,7 +56,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
   clientPacketBytesMax = Number.POSITIVE_INFINITY;
   /** The client wants reasons in words (3.1.2.11.7). */
   wantsReasons = true;
-  /** Reasons of refused messages by packet id, until their acknowledgement goes out; as many as there are unanswered messages. */
+  /** Reasons of messages that are refused or not retained by packet id, until their acknowledgement goes out; as many as there are unanswered messages. */
   #reasons: Map<number, string> | null = null;
   #keepAliveMs = 0;
   #isGreeted = false;
@@ -153,24 +153,27 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
     this.held.addLog(-byteLength);
     if (packetType === 0 || this.#phase !== 'open') return;
     if (packetType !== PACKET.pubrec || reasonCode >= 0x80) this.#inbound!.answered();
-    if (reasonCode >= 0x80 && this.wantsReasons && this.protocolVersion === 5) {
-      this.#acknowledgements.append(
-        encodeExplained(packetType, packetId, reasonCode, this.#reasonOf(packetId), this.clientPacketBytesMax),
-      );
+    if ((reasonCode >= 0x80 || this.#reasons !== null) && this.wantsReasons && this.protocolVersion === 5) {
+      this.#explained(packetType, packetId, reasonCode);
     } else this.#acknowledgements.add(packetType, packetId, reasonCode, this.protocolVersion);
   }
 
-  /** Why the message with this packet id is refused; goes out with its acknowledgement. */
+  /** What there is to say about the message with this packet id; goes out with its acknowledgement. */
   explain(packetId: number, reason: string): void {
     if (!this.wantsReasons || this.protocolVersion === 4) return;
     this.#reasons ??= new Map();
     this.#reasons.set(packetId, reason);
   }
 
-  #reasonOf(packetId: number): string {
+  #explained(packetType: number, packetId: number, reasonCode: number): void {
     const reason = this.#reasons?.get(packetId);
-    this.#reasons?.delete(packetId);
-    return reason ?? `packet identifier ${packetId} is not in use`;
+    if (this.#reasons?.delete(packetId) && this.#reasons.size === 0) this.#reasons = null;
+    if (reason === undefined && reasonCode < 0x80) {
+      this.#acknowledgements.add(packetType, packetId, reasonCode, this.protocolVersion);
+      return;
+    }
+    const words = reason ?? `packet identifier ${packetId} is not in use`;
+    this.#acknowledgements.append(encodeExplained(packetType, packetId, reasonCode, words, this.clientPacketBytesMax));
   }
 
   flushAcknowledgements(): void {
@@ -313,11 +316,15 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
   #onPubrel(packetId: number): void {
     const { commit, store } = this.#context;
     const session = this.#session!;
-    const isKnown = session.receivedQos2.delete(packetId);
-    if (isKnown && session.isPersistent) store.note({ kind: 'completed', key: session.key, packetId });
+    const known = session.receivedQos2.get(packetId);
+    const isKnown = known !== undefined && known !== 'routed';
+    session.receivedQos2.delete(packetId);
+    if (known === 'taken' && session.isPersistent) store.note({ kind: 'completed', key: session.key, packetId });
     this.addPending(
       commit.acknowledge(this, PACKET.pubcomp, packetId, isKnown ? REASON.success : REASON.packetIdentifierNotFound),
     );
+    // A client that did not wait for PUBREC: its message may still be lost.
+    if (typeof known === 'object') commit.tie(this, known);
   }
 
   #onDisconnect(reader: PacketReader): void {

@@ -11,6 +11,7 @@ import { forwardedBytes } from './packets/properties.ts';
 import { ProtocolError } from './packets/protocol-error.ts';
 import { decodePublish, PublishFields } from './packets/publish.ts';
 import { REASON } from './packets/reason-codes.ts';
+import type { PublishOutcome } from './router/router.ts';
 import { checkTopicName } from './router/topic.ts';
 import type { Session, Will } from './session/session.ts';
 import { TopicCache, type TopicEntry } from './session/topic-cache.ts';
@@ -18,6 +19,8 @@ import { SYSTEM_LEVEL } from './system-topics.ts';
 
 /** One for the thread: a packet is decoded and dealt with before the next one is looked at. */
 const fields = new PublishFields();
+
+const ROUTED_BEFORE: PublishOutcome = { subscriberCount: 1, isRetained: true };
 
 /** The publishing half of one connection. */
 export class InboundPublish {
@@ -44,11 +47,7 @@ export class InboundPublish {
     const entry = this.#topicEntry(buffer);
     this.#context.counters.messagesReceived += 1;
     if (fields.qos > 0) this.#countUnanswered();
-    if (fields.qos === 2 && this.#session.receivedQos2.has(fields.packetId)) {
-      // [MQTT-4.3.3-10]: taken before, so only answered; behind the batch that it may still be in.
-      connection.addPending(this.#context.commit.acknowledge(connection, PACKET.pubrec, fields.packetId, 0));
-      return;
-    }
+    if (fields.qos === 2 && this.#isKnown(fields.packetId)) return;
     const route = this.#route(entry);
     const payload = buffer.subarray(fields.payloadStart, fields.payloadEnd);
     if (route.to === 'log') this.#toLog(route, payload);
@@ -60,6 +59,16 @@ export class InboundPublish {
     if (this.#unanswered > 0) this.#unanswered -= 1;
   }
 
+  /** [MQTT-4.3.3-10]: came in before, so it is only answered; behind the batch that it may still be in, and failing with it. */
+  #isKnown(packetId: number): boolean {
+    const { commit } = this.#context;
+    const known = this.#session.receivedQos2.get(packetId);
+    if (known === undefined || known === 'routed') return false;
+    this.#connection.addPending(commit.acknowledge(this.#connection, PACKET.pubrec, packetId, REASON.success));
+    if (known !== 'taken') commit.tie(this.#connection, known);
+    return true;
+  }
+
   #toLog(route: Extract<PublishRoute, { to: 'log' | 'both' }>, payload: Uint8Array): void {
     const { commit } = this.#context;
     const connection = this.#connection;
@@ -67,7 +76,7 @@ export class InboundPublish {
     connection.addPending(
       commit.record(connection, route.origin, connection.receivedTime, payload, answer, fields.packetId),
     );
-    if (fields.qos === 2) commit.received(this.#session, fields.packetId);
+    if (fields.qos === 2) commit.received(this.#session, fields.packetId, route.to);
   }
 
   #elsewhere(route: PublishRoute, entry: TopicEntry, payload: Buffer, buffer: Buffer): void {
@@ -76,27 +85,27 @@ export class InboundPublish {
       return;
     }
     const { qos, packetId } = fields;
-    const outcome = this.#context.router.publish(
-      this.#session.identity.organizationId,
-      this.#message(entry, payload, buffer),
-      this.#session,
-    );
+    const outcome = this.#publish(entry, payload, buffer);
     if (route.to === 'both') {
       this.#toLog(route, payload);
       return;
     }
     if (qos === 0) return;
-    const reasonCode = !outcome.isRetained
-      ? REASON.quotaExceeded
-      : outcome.subscriberCount === 0
-        ? REASON.noMatchingSubscribers
-        : REASON.success;
     const connection = this.#connection;
+    // It is with its subscribers, so it is a success all the same: whoever sent it again would have it delivered twice.
     if (!outcome.isRetained) connection.explain(packetId, 'delivered, but there is no room to retain it');
+    const reasonCode = outcome.subscriberCount === 0 ? REASON.noMatchingSubscribers : REASON.success;
     connection.addPending(
       this.#context.commit.acknowledge(connection, answerTo(qos), packetId, reasonCode, payload.length),
     );
-    if (qos === 2 && reasonCode < 0x80) this.#context.commit.received(this.#session, packetId);
+    if (qos === 2) this.#context.commit.received(this.#session, packetId, 'clients');
+  }
+
+  /** To the subscribers, unless they have it since the log has failed for it. */
+  #publish(entry: TopicEntry, payload: Buffer, buffer: Buffer): PublishOutcome {
+    if (fields.qos === 2 && this.#session.receivedQos2.get(fields.packetId) === 'routed') return ROUTED_BEFORE;
+    const message = this.#message(entry, payload, buffer);
+    return this.#context.router.publish(this.#session.identity.organizationId, message, this.#session);
   }
 
   /** MQTT 5: a negative answer. MQTT 3.1.1 has none, so QoS 1 and 2 close the connection [MQTT-3.3.5-2]. QoS 0: told once. */
@@ -182,7 +191,8 @@ export function publishWill(context: BrokerContext, session: Session, will: Will
     return;
   }
   const message = { ...will.message, expiresAtMs: expiryOf(will.expiryS, context.clock.nowMs()) };
-  if (route.to !== 'log') context.router.publish(identity.organizationId, message, null);
+  if (route.to !== 'log')
+    context.router.publish(identity.organizationId, message, null, context.budgets.device(identity));
   if (route.to !== 'clients')
     context.commit.record(null, route.origin, context.clock.nowMicros(), message.payload, 0, 0);
 }

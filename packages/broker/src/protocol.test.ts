@@ -342,10 +342,24 @@ test('limits: connections, subscriptions, retained bytes', async () => {
   await until(() => client.hex.endsWith('0097'), 'the second subscription is refused');
   client.received = Buffer.alloc(0);
   client.send(packetHex('33', `${text('app/3')} 0001 00 78`) + packetHex('33', `${text('app/4')} 0002 00 78`));
-  await until(() => client.hex === '400300011040030002' + '97', 'the second retained message is refused');
+  await until(() => client.hex === '40030001104003000210', 'both are answered');
   expect(broker.broker.statistics()).toMatchObject({
     retainedMessages: 1,
     connectionsRefused: 1,
     dropped: { 'retained-full': 1 },
   });
 });
+
+test.each([1, 2] as const)(
+  'QoS %d that is delivered and not retained is a success, with the reason in words',
+  async (qos) => {
+    await start({ limits: { retainedBytesMax: 100 } });
+    const client = await open(5);
+    const [first, answer] = qos === 1 ? ['33', '40'] : ['35', '50'];
+    client.send(packetHex(first, `${text('app/1')} 0001 00 78`) + packetHex(first, `${text('app/2')} 0002 00 78`));
+    const reason = `1f ${text('delivered, but there is no room to retain it')}`;
+    const expected = `${answer}03000110 ${packetHex(answer, `0002 10 2f ${reason}`)}`.replaceAll(' ', '');
+    await until(() => client.hex.length >= expected.length, 'both answers');
+    expect(client.hex).toBe(expected);
+  },
+);

@@ -65,7 +65,7 @@ export class RestoringSessions {
         found.inFlight.delete(operation.id);
         break;
       case 'received':
-        for (const packetId of operation.packetIds) found.session.receivedQos2.set(packetId, 'recorded');
+        for (const packetId of operation.packetIds) found.session.receivedQos2.set(packetId, 'taken');
         break;
       case 'completed':
         found.session.receivedQos2.delete(operation.packetId);

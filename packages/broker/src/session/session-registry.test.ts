@@ -105,7 +105,7 @@ test.each([
 
 test('clean start ends what was there', () => {
   const { session } = open();
-  session.receivedQos2.set(1, 'recorded');
+  session.receivedQos2.set(1, 'taken');
   registry.disconnected(session, false);
   const fresh = open({ clean: true });
   expect(fresh.isPresent).toBe(false);
@@ -145,8 +145,8 @@ test('a will is not published after DISCONNECT, nor where the client comes back 
 
 test('what was noted, and the snapshot, bring the same sessions back; wills become due', () => {
   const { session } = open({ will: will('w', 5) });
-  session.receivedQos2.set(7, 'recorded');
-  session.receivedQos2.set(8, 'pending');
+  session.receivedQos2.set(7, 'taken');
+  session.receivedQos2.set(8, 'routed');
   const ended = open({ clientId: 'ended' }).session;
   registry.changeExpiry(ended, 0);
   registry.disconnected(ended, false);
@@ -156,7 +156,7 @@ test('what was noted, and the snapshot, bring the same sessions back; wills beco
     for (const _ of registry.restoring(operations));
     expect(registry.count).toBe(1);
     const [restored] = registry.all;
-    expect([...restored!.receivedQos2]).toEqual([[7, 'recorded']]);
+    expect([...restored!.receivedQos2]).toEqual([[7, 'taken']]);
     pass(5);
     expect(wills.splice(0)).toEqual(['w']);
   }

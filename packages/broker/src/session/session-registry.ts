@@ -123,6 +123,7 @@ export class SessionRegistry {
     this.#options.router.forget(session);
     this.#options.router.handOver(session, true);
     session.outbound.clear();
+    session.receivedQos2.clear();
     if (session.isPersistent) this.#options.store.note({ kind: 'ended', key: session.key });
     this.#sendWill(session);
   }
@@ -141,9 +142,10 @@ export class SessionRegistry {
     const { router, clock, budgets, queueBytesPerSessionMax, spool } = this.#options;
     const restoring = new RestoringSessions(queueBytesPerSessionMax, spool);
     for (const operation of operations) {
-      if (operation.kind === 'retained')
-        router.restoreRetained(operation.organizationId, operation.message.topic, ownMessage(operation.message));
-      else if (operation.kind === 'cleared') router.restoreRetained(operation.organizationId, operation.topic, null);
+      if (operation.kind === 'retained') {
+        const { organizationId, message, device } = operation;
+        router.restoreRetained(organizationId, message.topic, ownMessage(message), device);
+      } else if (operation.kind === 'cleared') router.restoreRetained(operation.organizationId, operation.topic, null);
       else restoring.apply(operation);
     }
     const nowMs = clock.nowMs();
@@ -187,7 +189,7 @@ export class SessionRegistry {
         yield { kind: 'sent', key, id: delivery.id, packetId };
         if (stage === 'pubrel') yield { kind: 'released', key, id: delivery.id };
       }
-      const packetIds = [...receivedQos2].filter(([, state]) => state === 'recorded').map(([packetId]) => packetId);
+      const packetIds = [...receivedQos2].filter(([, state]) => state === 'taken').map(([packetId]) => packetId);
       if (packetIds.length > 0) yield { kind: 'received', key, packetIds };
     }
   }

@@ -34,6 +34,15 @@ export interface OwedRetained {
   readonly messages: Generator<Message>;
 }
 
+/** A QoS 2 message from the client that is on its way to where it goes. */
+export interface ReceivedQos2 {
+  readonly session: Session;
+  readonly packetId: number;
+  readonly goesTo: 'log' | 'clients' | 'both';
+  /** The log did not take it: whoever waits for it must not be told that it was taken. */
+  isLost: boolean;
+}
+
 /** 0xFFFFFFFF: the session does not expire (3.1.2.11.2). */
 export const EXPIRY_NEVER_S = 0xffff_ffff;
 
@@ -48,8 +57,11 @@ export class Session {
   readonly outbound: Outbound;
   /** By filter, so never more than there are subscriptions; null = none. Outlives the connection, not the process. */
   owedRetained: Map<string, OwedRetained> | null = null;
-  /** QoS 2 packet ids that came in and were not released yet: on their way into the log, or taken (4.3.3). */
-  readonly receivedQos2 = new Map<number, 'pending' | 'recorded'>();
+  /**
+   * QoS 2 packet ids that came in and were not released yet (4.3.3): on their way, taken, or given to the subscribers
+   * alone because the log did not take them: those it does not know, but for delivering them once.
+   */
+  readonly receivedQos2 = new Map<number, ReceivedQos2 | 'taken' | 'routed'>();
   will: Will | null = null;
   /** When the will is due while nobody is connected (wall time, ms); Infinity = not. */
   willDueMs = Number.POSITIVE_INFINITY;

@@ -129,7 +129,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   fc.tuple(client, fc.nat(4), fc.boolean()).map(([clientId, packetId, isNew]) => (world: World) => {
     const found = session(world, clientId);
     if (found === undefined) return;
-    if (isNew) found.receivedQos2.set(packetId, 'recorded');
+    if (isNew) found.receivedQos2.set(packetId, 'taken');
     else found.receivedQos2.delete(packetId);
     world.noted.push(
       isNew
