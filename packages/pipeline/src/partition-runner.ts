@@ -5,12 +5,14 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Backoff, isFieldlineError, messageOf, sleep } from '@fieldline/kit';
-import type { Position } from '@fieldline/model';
+import type { LoggedBatch, Position } from '@fieldline/model';
+import { SecondCounter } from './assigned-times.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import { KnownLetters } from './dead-letters/known-letters.ts';
 import { type BatchContext, BatchProcessor } from './process-batch.ts';
 import { SampleBatchBuilder } from './sample-batch-builder.ts';
 import { TransactionWriter } from './transaction-writer.ts';
+import { recallAll, warmUp } from './warm-up.ts';
 
 const IDLE_WAIT_MS = 1000;
 
@@ -21,6 +23,7 @@ export class PartitionRunner {
   failure: string | null = null;
   readonly #context: BatchContext;
   readonly #processor: BatchProcessor;
+  readonly #seconds = new SecondCounter();
   #filling = new SampleBatchBuilder();
   #spare = new SampleBatchBuilder();
   #writing: Promise<void> = Promise.resolve();
@@ -79,6 +82,7 @@ export class PartitionRunner {
     this.writer.stored = next;
     this.#handedOver = next;
     await this.#recallLetters(next);
+    await this.#warmUp(next);
     this.#filling.reset();
     this.#writing = Promise.resolve();
     this.#writeFailed = new AbortController();
@@ -95,9 +99,10 @@ export class PartitionRunner {
       if (batch !== null && batch.count > 0) {
         gatheredSince ??= clock.monotonicMs();
         this.#forgetLetters(batch.firstPosition);
+        const numbered = { ...batch, seconds: this.#seconds.count(batch) };
         for (let from = 0; from < batch.count && !signal.aborted; ) {
           if (from > 0) await nextTurn();
-          from = await this.#processor.process(batch, from, this.#filling);
+          from = await this.#processor.process(numbered, from, this.#filling);
           next = batch.firstPosition + from;
           if (from < batch.count && this.#filling.count >= settings.samplesPerTransactionMax)
             await this.#handOver(next);
@@ -111,6 +116,17 @@ export class PartitionRunner {
     }
     if (gatheredSince !== null) await this.#handOver(next);
     await this.#writing; // Rejects where the write failed.
+  }
+
+  /** What the stages remember of the records before. */
+  async #warmUp(next: Position): Promise<void> {
+    const { options, settings, signal } = this.#context;
+    const { source } = options;
+    const { first } = await source.bounds(this.partition);
+    const limits = { bytesMax: settings.readBytesMax, waitMs: 0, signal };
+    const read = async (from: Position): Promise<LoggedBatch | null> =>
+      signal.aborted ? null : source.read(this.partition, from, limits);
+    await warmUp({ first, read }, next, this.#seconds, (batch) => recallAll(this.#processor, batch));
   }
 
   /** Which records have been refused before, when they are read again. */

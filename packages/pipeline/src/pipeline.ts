@@ -182,7 +182,6 @@ class RunningPipeline implements Pipeline {
       const series = device?.series.get(definition.metricKey);
       if (device === null || series === undefined) continue;
       series.newestTime = latest.sourceTime;
-      series.assignedTime = latest.sourceTime;
       series.newestReceivedTime = latest.receivedTime;
       series.newestValue = latest.value;
       series.newestQuality = latest.quality;

@@ -13,12 +13,13 @@ import type { PipelineMetrics } from './pipeline-metrics.ts';
 import type { Route, Routes } from './routes.ts';
 import type { SampleBatchBuilder } from './sample-batch-builder.ts';
 import type { DeviceState } from './series-state.ts';
+import { assignTimes } from './stages/assign-times.ts';
 import { decode } from './stages/decode.ts';
 import { normalise } from './stages/normalise.ts';
 import { limitRefusal, removedRefusal, requestName, requestsFor, resolve, resolveMissing } from './stages/resolve.ts';
 import { noteLastSeen, write } from './stages/write.ts';
 import { type Patience, untilDone } from './until-done.ts';
-import { type Refusal, type SelectedBatch, Work } from './work.ts';
+import { type NumberedBatch, type Refusal, type SelectedBatch, Work } from './work.ts';
 
 const REQUESTS_PER_CALL_MAX = 10_000;
 /** Devices that are registered at the same time. */
@@ -52,14 +53,15 @@ export class BatchProcessor {
    * Takes a slice of the batch, from its record `from` on, through the stages; accepted samples are added to the builder. The
    * index behind its last record. Rejects only when it is stopped, or on a bug.
    */
-  async process(batch: SelectedBatch, from: number, into: SampleBatchBuilder): Promise<number> {
+  async process(batch: NumberedBatch, from: number, into: SampleBatchBuilder): Promise<number> {
     const { settings, live, metrics, options, heard } = this.#context;
     const work = this.#work;
-    work.begin(batch, await this.#routes(batch), from);
+    work.begin(batch, await this.#routes(batch), from, batch.seconds);
     this.#timed('decode', () => decode(work, settings.decodeLimits));
     this.#tellBugs();
     const missing = this.#timed('resolve', () => resolve(work));
     if (missing.length > 0) await this.#register(missing);
+    assignTimes(work);
     this.#timed('normalise', () => normalise(work, settings.futureToleranceMs * 1000));
     const frames = live.framesOf(work);
     if (frames.length > 0) options.onLive?.(frames);
@@ -67,6 +69,20 @@ export class BatchProcessor {
     this.#timed('write', () => write(work, into));
     noteLastSeen(work, heard);
     metrics.batch(work.to - from);
+    return work.to;
+  }
+
+  /**
+   * Takes a slice of records that have been dealt with before through the stages that remember something: nothing is written,
+   * registered, counted or told. The index behind its last record.
+   */
+  recall(batch: NumberedBatch, from: number): number {
+    const { settings } = this.#context;
+    const work = this.#work;
+    work.begin(batch, this.#knownRoutes(batch, new Map()), from, batch.seconds);
+    decode(work, settings.decodeLimits);
+    resolve(work);
+    assignTimes(work);
     return work.to;
   }
 
@@ -102,6 +118,11 @@ export class BatchProcessor {
         unknown.slice(first, first + REGISTRATIONS_MAX).map((origin) => this.#registerDevice(origin, refused)),
       );
     }
+    return this.#knownRoutes(batch, refused);
+  }
+
+  #knownRoutes(batch: SelectedBatch, refused: ReadonlyMap<Origin, Refusal>): Route[] {
+    const { routes } = this.#context;
     return batch.origins.map((origin) => {
       const route = routes.routeOf(origin);
       if (route.device !== null || route.failure !== null) return route;

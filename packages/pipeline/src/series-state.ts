@@ -10,6 +10,7 @@ import {
   type Micros,
   type SeriesDefinition,
 } from '@fieldline/model';
+import type { AssignedTimes } from './assigned-times.ts';
 
 export const KIND_NUMBER = 0;
 export const KIND_BOOLEAN = 1;
@@ -43,8 +44,9 @@ export class SeriesState {
   newestText: string | null = null;
   /** The newest value has not been told to those who look at the newest ones. */
   isNews = false;
-  /** The source time that was last given to a sample without one; see stages/normalise.ts. */
-  assignedTime: Micros = Number.NEGATIVE_INFINITY;
+  /** What samples without a time were given; null = there was none. See stages/assign-times.ts. */
+  assignedTimes: AssignedTimes | null = null;
+  assignedTimesReplayed: AssignedTimes | null = null;
   #toldUnit = '';
   #toldConversion: LinearConversion | null = null;
 

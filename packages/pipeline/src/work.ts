@@ -27,6 +27,14 @@ export interface SelectedBatch extends LoggedBatch {
   readonly positions?: Float64Array;
 }
 
+/** A batch on its way through the stages. */
+export interface NumberedBatch extends SelectedBatch {
+  /** In which second of received time record i came, by SecondCounter. */
+  readonly seconds: Float64Array;
+}
+
+const NO_SECONDS: Float64Array = new Float64Array(0);
+
 /** The memory is used again for the next batch. */
 export class Work {
   batch!: SelectedBatch;
@@ -35,14 +43,17 @@ export class Work {
   to = 0;
   /** By origin of the batch. */
   routes: readonly Route[] = [];
+  /** By record; see NumberedBatch. */
+  seconds = NO_SECONDS;
   readonly decoded = new DecodedBatch();
   /** By row of `decoded` (longer than it has rows); null = the row goes no further. */
   readonly series: (SeriesState | null)[] = [];
   readonly failures: RecordFailure[] = [];
   readonly rejections: SampleRejection[] = [];
 
-  begin(batch: SelectedBatch, routes: readonly Route[], from = 0): void {
+  begin(batch: SelectedBatch, routes: readonly Route[], from = 0, seconds = NO_SECONDS): void {
     this.batch = batch;
+    this.seconds = seconds;
     this.from = from;
     this.to = batch.count;
     this.routes = routes;

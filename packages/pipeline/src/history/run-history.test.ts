@@ -148,8 +148,28 @@ test('tells what retention has deleted, before and while it runs', async () => {
   plant.source.first = 0;
   const checkpoint = { ...end, partitions: [{ partition: 0, from: 0, to: 100, next: 10 }] };
   plant.source.first = 60;
-  const later = await run({ checkpoint: { ...checkpoint, counts: { ...end.counts, recordsRead: 0 } } });
-  expect(later.end.counts).toMatchObject({ recordsRead: 40, recordsDeleted: 50 });
+  const sink = Object.assign(new MemorySink(), { next: 10 });
+  const later = await run({ checkpoint: { ...checkpoint, counts: { ...end.counts, recordsRead: 0 } } }, sink);
+  expect(later.end.counts).toMatchObject({ recordsRead: 40, recordsDeleted: 50, recordsMissing: 0 });
+});
+
+test('goes on from a checkpoint only where the sink still has what the checkpoint says', async () => {
+  await filled(400);
+  const whole = await run();
+  const half = { ...whole.end.counts, records: 200, recordsRead: 200, samples: 200 };
+  const checkpoint = { partitions: [{ partition: 0, from: 0, to: 400, next: 200 }], counts: half };
+  const deleted = await run({ checkpoint });
+  expect(rowsOf(deleted.sink)).toEqual(rowsOf(whole.sink));
+  expect(deleted.end).toEqual(whole.end);
+});
+
+test('what a checkpoint says is in the sink, also where nothing was taken in', async () => {
+  plant = new Plant(DEVICES);
+  plant.source.append(Array.from({ length: 50 }, () => record(origin('a'), Buffer.from('{no'))));
+  const { sink, end } = await run();
+  expect([sink.next, end.counts.recordsRead]).toEqual([50, 50]);
+  const again = await run({ checkpoint: end }, sink);
+  expect(again.end).toEqual(end);
 });
 
 test('tells what the log could not give, in the middle and at the end', async () => {

@@ -8,6 +8,7 @@
  */
 import { isFieldlineError, Metrics } from '@fieldline/kit';
 import type { LoggedBatch, Micros, Position } from '@fieldline/model';
+import { SecondCounter } from '../assigned-times.ts';
 import { CircuitBreaker } from '../circuit-breaker.ts';
 import { LiveFanOut } from '../live.ts';
 import { PipelineMetrics } from '../pipeline-metrics.ts';
@@ -16,18 +17,16 @@ import { Routes } from '../routes.ts';
 import { SampleBatchBuilder } from '../sample-batch-builder.ts';
 import { DEFAULT_PIPELINE_SETTINGS } from '../settings.ts';
 import { TransactionWriter } from '../transaction-writer.ts';
+import { recallAll, recallSpan, warmUp } from '../warm-up.ts';
+import type { NumberedBatch } from '../work.ts';
 import { Account } from './account.ts';
-import type { HistoryCheckpoint, HistoryOptions, PartitionSpan } from './history.ts';
+import { type HistoryCheckpoint, type HistoryOptions, NO_COUNTS, type PartitionSpan } from './history.ts';
 import { Pacer } from './pacer.ts';
 import { RecordSelector } from './select-records.ts';
 
 const PROGRESS_INTERVAL_MS = 1000;
-/**
- * How much earlier reading begins, so that what the stages remember is there: samples without a time of their own are told apart
- * by what came within the second before (stages/normalise.ts).
- */
-const WARM_UP_MICROS = 2_000_000;
-const WARM_UP_RECORDS_MAX = 200_000;
+/** So many records that are left out are read through, so that the stages remember them; further on it warms up anew. */
+const LEFT_OUT_RECORDS_MAX = 4096;
 /** Clocks that were set back leave earlier times behind later ones; so far behind the end of the range they are looked for. */
 const CLOCK_STEP_MICROS = 60_000_000;
 /** Small pieces: between two of them others get their turn, and the run can end. */
@@ -48,11 +47,13 @@ class HistoryRun {
   readonly #pacer: Pacer;
   readonly #breaker: CircuitBreaker;
   readonly #builder = new SampleBatchBuilder(SAMPLES_PER_TRANSACTION);
-  readonly #account: Account;
+  #account: Account;
   #spans: PartitionSpan[];
   #toldMs: number;
-  /** What is read now only prepares the stages. */
-  #isWarmingUp = false;
+  readonly #seconds = new SecondCounter();
+  #writers: TransactionWriter[] = [];
+  /** Up to here the stages remember what counts; null = nothing yet. */
+  #remembered: Position | null = null;
 
   constructor(options: HistoryOptions, signal: AbortSignal) {
     const settings = { ...DEFAULT_PIPELINE_SETTINGS, ...options.settings };
@@ -88,15 +89,14 @@ class HistoryRun {
       heard: [],
       knownLetters: new Map(),
       signal,
-      onRefused: (work) => {
-        if (!this.#isWarmingUp) this.#account.refused(work);
-      },
+      onRefused: (work) => this.#account.refused(work),
     };
     this.#processor = new BatchProcessor(this.#context);
   }
 
   async run(): Promise<HistoryCheckpoint> {
     if (this.#spans.length === 0) await this.#lookUpSpans();
+    await this.#acquire();
     await this.#tell();
     try {
       for (const [index, span] of this.#spans.entries()) {
@@ -107,6 +107,24 @@ class HistoryRun {
     }
     if (!this.#signal.aborted) await this.#tell();
     return this.#checkpoint();
+  }
+
+  /** A sink that is behind the checkpoint has lost what it had (a sandbox that was deleted): it is filled from the start. */
+  async #acquire(): Promise<void> {
+    let isBehind = false;
+    for (const { partition, from, next } of this.#spans) {
+      const writer = new TransactionWriter(partition, this.#context, this.#breaker);
+      writer.stored = await writer.acquire();
+      this.#writers.push(writer);
+      isBehind ||= next > from && writer.stored < next;
+    }
+    if (!isBehind) return;
+    this.#options.logger.warn(
+      { run: this.#options.name },
+      'what a run over history had written is gone; it begins again',
+    );
+    this.#account = new Account({ ...NO_COUNTS, oldestReceivedTime: this.#account.counts().oldestReceivedTime });
+    this.#spans = this.#spans.map((span) => ({ ...span, next: span.from }));
   }
 
   /** Decided once: a range that ends now ends there, however long the run takes. */
@@ -123,50 +141,73 @@ class HistoryRun {
 
   async #runPartition(index: number): Promise<void> {
     const { partition, next, to } = this.#spans[index]!;
-    const writer = new TransactionWriter(partition, this.#context, this.#breaker);
-    writer.stored = await writer.acquire();
-    let at = await this.#warmUpFrom(partition, next);
-    while (at < to && !this.#signal.aborted) {
-      this.#isWarmingUp = at < next;
-      const batch = await this.#read(partition, at, this.#isWarmingUp ? next : to);
-      if (batch === null) {
-        // Nothing readable up to the end: damaged, and told as such.
-        if (!this.#isWarmingUp) this.#account.missing(to - at);
-        at = this.#isWarmingUp ? next : to;
-      } else {
-        if (!this.#isWarmingUp) this.#account.missing(Math.max(0, batch.firstPosition - at));
-        await this.#take(batch, writer, index);
-        at = batch.firstPosition + batch.count;
-      }
+    this.#remembered = null;
+    for (let at = next; at < to && !this.#signal.aborted; ) {
+      const batch = await this.#read(partition, at, to, (records) => {
+        this.#account.deleted(records);
+        at += records;
+      });
       if (this.#signal.aborted) return;
-      if (this.#isWarmingUp) this.#builder.reset();
-      else await this.#handOver(writer, index, Math.min(at, to));
+      // Nothing readable up to the end, or up to what was read: damaged, and told as such.
+      this.#account.missing(Math.max(0, (batch === null ? to : batch.firstPosition) - at));
+      if (batch !== null) await this.#take(batch, index);
+      at = batch === null ? to : batch.firstPosition + batch.count;
+      if (!this.#signal.aborted) await this.#handOver(index, Math.min(at, to));
     }
   }
 
   /** A read batch through the stages, in pieces that are due. */
-  async #take(batch: LoggedBatch, writer: TransactionWriter, index: number): Promise<void> {
+  async #take(batch: LoggedBatch, index: number): Promise<void> {
     for (let start = 0; start < batch.count && !this.#signal.aborted; ) {
-      const due = this.#isWarmingUp ? Number.POSITIVE_INFINITY : await this.#pacer.dueUpTo(batch.receivedTime[start]!);
+      const due = await this.#pacer.dueUpTo(batch.receivedTime[start]!);
       const end = endOfDue(batch, start, due);
-      const selected = this.#selector.select(batch, start, end);
-      for (let from = 0; from < selected.count && !this.#signal.aborted; ) {
-        from = await this.#processor.process(selected, from, this.#builder);
-        if (this.#isWarmingUp) this.#builder.reset();
-      }
+      const selected = await this.#process(batch, start, end);
       if (this.#signal.aborted) return;
-      if (!this.#isWarmingUp) this.#account.read(end - start, selected.count);
+      this.#account.read(end - start, selected);
       start = end;
       const isLast = start === batch.count;
       const isPaced = this.#options.pace.speed !== null;
-      if (!this.#isWarmingUp && !isLast && (isPaced || this.#builder.count >= SAMPLES_PER_TRANSACTION)) {
-        await this.#handOver(writer, index, batch.firstPosition + start);
+      if (!isLast && (isPaced || this.#builder.count >= SAMPLES_PER_TRANSACTION)) {
+        await this.#handOver(index, batch.firstPosition + start);
       }
     }
   }
 
+  /** The selected ones of the records [start, end) through the stages; how many they are. */
+  async #process(batch: LoggedBatch, start: number, end: number): Promise<number> {
+    let count = 0;
+    for (let at = start; at < end && !this.#signal.aborted; at++) {
+      if (!this.#selector.isInTime(batch, at)) continue;
+      const first = at;
+      while (at < end && this.#selector.isInTime(batch, at)) at += 1;
+      await this.#remember(batch.partition, batch.firstPosition + first);
+      const seconds = this.#seconds.count(batch, first, at);
+      const selected = this.#selector.select({ ...batch, seconds }, first, at);
+      for (let from = 0; from < selected.count && !this.#signal.aborted; ) {
+        from = await this.#processor.process(selected, from, this.#builder);
+      }
+      this.#remembered = batch.firstPosition + at;
+      count += selected.count;
+    }
+    return count;
+  }
+
+  /** What the stages must know of the records before `position`, selected or not. */
+  async #remember(partition: number, position: Position): Promise<void> {
+    const from = this.#remembered;
+    if (from === position) return;
+    const { first } = await this.#options.source.bounds(partition);
+    const log = { first, read: (at: Position, end: Position) => this.#read(partition, at, end) };
+    const recall = (batch: NumberedBatch): Promise<void> =>
+      recallAll(this.#processor, this.#selector.select(batch, 0, batch.count));
+    if (from !== null && from < position && position - from <= LEFT_OUT_RECORDS_MAX)
+      await recallSpan(log, from, position, this.#seconds, recall);
+    else await warmUp(log, position, this.#seconds, recall);
+  }
+
   /** Stores what has gathered; then everything before `next` has been dealt with. */
-  async #handOver(writer: TransactionWriter, index: number, next: Position): Promise<void> {
+  async #handOver(index: number, next: Position): Promise<void> {
+    const writer = this.#writers[index]!;
     // What an earlier attempt has stored behind its last checkpoint is there already.
     if (this.#builder.count > 0 && next > writer.stored) await writer.write(this.#builder, next);
     this.#account.stored(this.#builder.count);
@@ -177,9 +218,14 @@ class HistoryRun {
   }
 
   /** The next records before `end`; where retention was faster, those behind. */
-  async #read(partition: number, from: Position, end: Position): Promise<LoggedBatch | null> {
+  async #read(
+    partition: number,
+    from: Position,
+    end: Position,
+    onDeleted: (records: number) => void = () => {},
+  ): Promise<LoggedBatch | null> {
     const { source } = this.#options;
-    for (let at = from; at < end; ) {
+    for (let at = from; at < end && !this.#signal.aborted; ) {
       try {
         const limits = { bytesMax: READ_BYTES_MAX, recordsMax: end - at, signal: this.#signal };
         const batch = await source.read(partition, at, limits);
@@ -187,20 +233,11 @@ class HistoryRun {
       } catch (error) {
         if (!isFieldlineError(error, 'LOG_POSITION_GONE')) throw error;
         const { first } = await source.bounds(partition);
-        if (!this.#isWarmingUp) this.#account.deleted(Math.min(first, end) - at);
+        onDeleted(Math.min(first, end) - at);
         at = first;
       }
     }
     return null;
-  }
-
-  async #warmUpFrom(partition: number, next: Position): Promise<Position> {
-    const { source } = this.#options;
-    const received = await this.#receivedAt(partition, next);
-    const { first } = await source.bounds(partition);
-    if (received === null || next <= first) return next;
-    const earlier = await source.positionAtTime(partition, received - WARM_UP_MICROS);
-    return Math.min(next, Math.max(first, next - WARM_UP_RECORDS_MAX, earlier));
   }
 
   async #receivedAt(partition: number, position: Position): Promise<Micros | null> {
@@ -216,7 +253,12 @@ class HistoryRun {
     return { partitions: [...this.#spans], counts: this.#account.counts() };
   }
 
+  /** What a checkpoint says is in the sink, and so is its position: see #acquire. */
   async #tell(): Promise<void> {
+    for (const [index, writer] of this.#writers.entries()) {
+      const { from, next } = this.#spans[index]!;
+      if (next > from && writer.stored < next) await writer.write(this.#builder, next);
+    }
     await this.#options.onProgress(this.#checkpoint());
     this.#toldMs = this.#options.clock.monotonicMs();
   }

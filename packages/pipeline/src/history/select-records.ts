@@ -1,4 +1,4 @@
-/** Chooses records out of a batch by organisation, device and received time. Where all are wanted nothing is copied. */
+/** Chooses records by received time, and out of a batch by organisation and device. Where all are wanted nothing is copied. */
 import {
   type DirectoryCache,
   type LoggedBatch,
@@ -7,7 +7,7 @@ import {
   payloadOf,
   RawBatchBuilder,
 } from '@fieldline/model';
-import type { SelectedBatch } from '../work.ts';
+import type { NumberedBatch } from '../work.ts';
 import type { HistorySelection } from './history.ts';
 
 export class RecordSelector {
@@ -23,27 +23,28 @@ export class RecordSelector {
     this.#deviceIds = selection.deviceIds === null ? null : new Set(selection.deviceIds);
   }
 
-  /** Those of the records [start, end) that are selected. The result is valid until the next call. */
-  select(batch: LoggedBatch, start: number, end: number): SelectedBatch {
-    const positions: number[] = [];
-    for (let index = start; index < end; index++) if (this.#isSelected(batch, index)) positions.push(index);
-    if (positions.length === batch.count) return batch;
+  /** Whether a record was received in the range of time. */
+  isInTime(batch: LoggedBatch, index: number): boolean {
+    const received = batch.receivedTime[index]!;
+    return received >= this.#selection.from && received < this.#selection.to;
+  }
+
+  /** Those of the records [start, end) that are of the wanted devices. The result is valid until the next call. */
+  select(batch: NumberedBatch, start: number, end: number): NumberedBatch {
+    const wanted: number[] = [];
+    for (let index = start; index < end; index++) if (this.#isWanted(originOf(batch, index))) wanted.push(index);
+    if (wanted.length === batch.count) return batch;
     this.#builder.reset();
-    for (const index of positions) {
+    for (const index of wanted) {
       this.#builder.add(originOf(batch, index), batch.receivedTime[index]!, payloadOf(batch, index));
     }
-    const { topic, partition, firstPosition } = batch;
+    const { topic, partition, firstPosition, seconds } = batch;
     return {
       ...this.#builder.view(),
       ...{ topic, partition, firstPosition },
-      positions: Float64Array.from(positions, (index) => firstPosition + index),
+      positions: Float64Array.from(wanted, (index) => firstPosition + index),
+      seconds: Float64Array.from(wanted, (index) => seconds[index]!),
     };
-  }
-
-  #isSelected(batch: LoggedBatch, index: number): boolean {
-    const { from, to } = this.#selection;
-    const received = batch.receivedTime[index]!;
-    return received >= from && received < to && this.#isWanted(originOf(batch, index));
   }
 
   #isWanted(origin: Origin): boolean {

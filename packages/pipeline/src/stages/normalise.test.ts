@@ -48,7 +48,6 @@ const fahrenheit = { unit: 'Cel', sourceUnit: '[degF]' };
 
 test.each<[string, Partial<SeriesDefinition>, Sent, unknown]>([
   ['as it is', {}, { value: 1.5 }, [0, 1.5, 192]],
-  ['no time: received time', {}, { value: 1, time: Number.NaN }, [0, 1, 192]],
   ['before 1970', {}, { value: 1, time: -1 }, 'TIME_INVALID'],
   ['after 2200', {}, { value: 1, time: TIME_MAX + 1 }, 'TIME_INVALID'],
   ['as far ahead as may be', {}, { value: 1, time: T0 + TOLERANCE }, [TOLERANCE, 1, 192]],
@@ -79,23 +78,4 @@ test.each<[string, Partial<SeriesDefinition>, Sent, unknown]>([
   ['boolean for a text', text, { value: false }, [0, 'false', 192]],
 ])('%s', (_, definition, sent, expected) => {
   expect(through(definition, sent)).toEqual(expected);
-});
-
-test('samples without a time that came in together stay apart and in order', () => {
-  const { work, state } = workOf({});
-  for (let row = 0; row < 3; row++) {
-    work.decoded.addNumber('m', Number.NaN, row, QUALITY_GOOD);
-    work.series[row] = state;
-  }
-  normalise(work, TOLERANCE);
-  expect([...work.decoded.sourceTime.subarray(0, 3)]).toEqual([T0, T0 + 1, T0 + 2]);
-});
-
-test('an old sample without a time keeps its own', () => {
-  const { work, state } = workOf({});
-  state.assignedTime = T0 + 60_000_000;
-  work.decoded.addNumber('m', Number.NaN, 1, QUALITY_GOOD);
-  work.series[0] = state;
-  normalise(work, TOLERANCE);
-  expect(work.decoded.sourceTime[0]).toBe(T0);
 });

@@ -1,17 +1,11 @@
 /**
- * normalise: times, kinds, units, scale, bounds, quality. Each row comes out as it is stored, or refused.
- *
- * A sample without a time of its own has the one at which it was received. Messages that came in together have the same one, and
- * two samples of a series with the same time would be one: the second gets a microsecond more, and so on, in their order.
+ * normalise: times, kinds, units, scale, bounds, quality. Each row comes out as it is stored, or refused. Every row has a time by now.
  * Values are brought into the series' unit (a unit that the payload told goes before the one that the series says its
  * source has) and clamped to its bounds, which makes a good sample uncertain.
  */
 import { type Micros, QUALITY_UNCERTAIN, qualityOf, TIME_MAX, TIME_MIN } from '@fieldline/model';
 import { KIND_BOOLEAN, KIND_NUMBER, KIND_TEXT, type SeriesState } from '../series-state.ts';
 import type { Work } from '../work.ts';
-
-/** Samples without a time may run ahead of the time at which they were received by so much. */
-const AHEAD_MAX_MICROS = 1_000_000;
 
 export function normalise(work: Work, futureToleranceMicros: Micros): void {
   const { batch, decoded, series } = work;
@@ -22,8 +16,7 @@ export function normalise(work: Work, futureToleranceMicros: Micros): void {
     if (of === null) continue;
     const received = batch.receivedTime[recordIndex[row]!]!;
     const time = sourceTime[row]!;
-    if (Number.isNaN(time)) sourceTime[row] = assignTime(of, received);
-    else if (!(time >= TIME_MIN && time <= TIME_MAX && time <= received + futureToleranceMicros)) {
+    if (!(time >= TIME_MIN && time <= TIME_MAX && time <= received + futureToleranceMicros)) {
       refuseTime(work, row, time, received, futureToleranceMicros);
       continue;
     }
@@ -40,13 +33,6 @@ export function normalise(work: Work, futureToleranceMicros: Micros): void {
     const stored = value[row]!;
     if (stored < of.minimum || stored > of.maximum || !Number.isFinite(stored)) clamp(work, row, of);
   }
-}
-
-function assignTime(of: SeriesState, received: Micros): Micros {
-  const last = of.assignedTime;
-  const time = received <= last && last - received < AHEAD_MAX_MICROS ? last + 1 : received;
-  of.assignedTime = time;
-  return time;
 }
 
 function refuseTime(work: Work, row: number, time: Micros, received: Micros, tolerance: Micros): void {
