@@ -195,16 +195,17 @@ class EmbeddedBroker implements Broker {
     const dropped = (reason: keyof BrokerCounters['dropped'], count: number): void => {
       this.#counters.dropped[reason] += count;
     };
+    const budgets = new Budgets();
     const router = new Router({
+      ...limits,
       store,
       clock,
-      retainedBytesMax: limits.retainedBytesMax,
+      budgets,
       dropped,
       standing: (organizationId, filter) =>
         limits.systemIntervalMs === 0 ? [] : this.#systemTopics.matching(organizationId, filter),
       queued: (session) => session.device !== null && room.check(session.device),
     });
-    const budgets = new Budgets();
     const { queueBytesPerSessionMax, queueBytesPerDeviceMax, queueBytesMax } = limits;
     const spool =
       dataDir === null

@@ -3,15 +3,15 @@ import type { Metrics } from '@fieldline/kit';
 import type { BrokerContext } from './broker-context.ts';
 
 interface Row {
-  readonly budget: 'log' | 'unread' | 'queue' | 'queue-memory' | 'partial' | 'retained';
-  readonly scope: 'total' | 'device' | 'connection';
+  readonly budget: 'log' | 'unread' | 'queue' | 'queue-memory' | 'partial' | 'retained' | 'subscriptions';
+  readonly scope: 'total' | 'organization' | 'device' | 'connection';
   readonly used: number;
   readonly limit: number;
 }
 
 export function registerBudgetGauges(metrics: Metrics, context: BrokerContext): void {
   const labels = ['budget', 'scope'] as const;
-  const used = 'Bytes held; device and connection: by the one that holds most';
+  const used = 'Bytes held; organization, device and connection: by the one that holds most';
   metrics.gauge('mqtt_budget_used_bytes', used, labels, (gauge) => {
     for (const { budget, scope, used } of rowsOf(context)) gauge.set({ budget, scope }, used);
   });
@@ -55,6 +55,16 @@ function rowsOf({ budgets, limits, connections, registry, router, spool }: Broke
     row('partial', 'total', total.partial, limits.partialBytesMax),
     row('partial', 'device', ofDevice('partial'), limits.partialBytesPerDeviceMax),
     row('partial', 'connection', most.partial, limits.packetBytesMax),
-    row('retained', 'total', router.retainedBytes, limits.retainedBytesMax),
+    row('retained', 'total', total.retained, limits.retainedBytesMax),
+    row('retained', 'organization', router.largestOfOrganizations('retained'), limits.retainedBytesPerOrganizationMax),
+    row('retained', 'device', ofDevice('retained'), limits.retainedBytesPerDeviceMax),
+    row('subscriptions', 'total', total.subscriptions, limits.subscriptionBytesMax),
+    row(
+      'subscriptions',
+      'organization',
+      router.largestOfOrganizations('subscriptions'),
+      limits.subscriptionBytesPerOrganizationMax,
+    ),
+    row('subscriptions', 'device', ofDevice('subscriptions'), limits.subscriptionBytesPerDeviceMax),
   ];
 }

@@ -8,9 +8,10 @@ import type { Session } from './session/session.ts';
 
 /**
  * log: read and not acknowledged yet. unread: written to sockets whose clients do not read. queue: QoS 1 and 2 messages that
- * wait for clients. inFlight: those that were sent and not acknowledged. partial: of packets that are not complete yet.
+ * wait for clients. inFlight: those that were sent and not acknowledged. partial: of packets that are not complete yet. retained: retained messages with the
+ * levels of their topics. subscriptions: subscriptions with the levels of their filters.
  */
-export const USAGE_KINDS = ['log', 'unread', 'queue', 'inFlight', 'partial'] as const;
+export const USAGE_KINDS = ['log', 'unread', 'queue', 'inFlight', 'partial', 'retained', 'subscriptions'] as const;
 export type UsageKind = (typeof USAGE_KINDS)[number];
 
 /** Bytes held; `parent` holds them, too. */
@@ -21,6 +22,8 @@ export class Usage {
   queue = 0;
   inFlight = 0;
   partial = 0;
+  retained = 0;
+  subscriptions = 0;
   /** Connections with unread bytes: what is too much is shared out among them. */
   unreadCount = 0;
 
@@ -40,7 +43,7 @@ export class Usage {
   }
 
   get isZero(): boolean {
-    return this.log + this.unread + this.queue + this.inFlight + this.partial === 0;
+    return USAGE_KINDS.every((kind) => this[kind] === 0);
   }
 }
 
@@ -77,10 +80,16 @@ export class Budgets {
   readonly total = new Usage(null);
   /** Part of total.partial: of connections that nobody has logged in on. */
   readonly unknown = new Usage(this.total);
+  /** What nobody who is connected has brought in: messages of the platform. */
+  readonly platform = new Usage(this.total);
   readonly #devices = new Map<string, DeviceUsage>();
 
   device({ organizationId, kind, deviceId }: ClientIdentity): DeviceUsage {
-    const key = `${organizationId}/${kind}/${deviceId}`;
+    return this.deviceOf(`${organizationId}/${kind}/${deviceId}`);
+  }
+
+  /** By DeviceUsage.key, which survives a restart. */
+  deviceOf(key: string): DeviceUsage {
     let found = this.#devices.get(key);
     if (found === undefined) {
       found = new DeviceUsage(key, this.total);

@@ -92,6 +92,12 @@ export interface BrokerLimits {
   /** Sessions of one device; for one more, the one that has been alone for longest ends; 0x97 where all are connected. */
   readonly sessionsPerDeviceMax: number;
   readonly subscriptionsPerSessionMax: number;
+  /** Subscriptions with the levels of their filters, of one device over all its sessions; for one more: 0x97. */
+  readonly subscriptionBytesPerDeviceMax: number;
+  /** The same of one organisation. */
+  readonly subscriptionBytesPerOrganizationMax: number;
+  /** The same in all. */
+  readonly subscriptionBytesMax: number;
   readonly topicLengthMax: number;
   readonly topicLevelsMax: number;
   readonly topicAliasMaximum: number;
@@ -126,7 +132,14 @@ export interface BrokerLimits {
   readonly queueBytesMax: number;
   /** What of them is held as objects, in all; beyond it more of every queue lies on disk. */
   readonly queueMemoryBytesMax: number;
-  /** Retained messages in all; beyond it a new one is delivered but not retained (0x97 in MQTT 5). */
+  /**
+   * Retained messages with the levels of their topics, of one device; beyond it a message is delivered but not retained, and
+   * nothing is retained on its topic any more.
+   */
+  readonly retainedBytesPerDeviceMax: number;
+  /** The same of one organisation. */
+  readonly retainedBytesPerOrganizationMax: number;
+  /** The same in all. */
   readonly retainedBytesMax: number;
   /** How often $SYS/broker/… is sent to those who have subscribed to it; 0 = there is none. */
   readonly systemIntervalMs: number;
@@ -148,6 +161,9 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   sessionsMax: 50_000,
   sessionsPerDeviceMax: 100,
   subscriptionsPerSessionMax: 1_000,
+  subscriptionBytesPerDeviceMax: 16 * 1024 * 1024,
+  subscriptionBytesPerOrganizationMax: 128 * 1024 * 1024,
+  subscriptionBytesMax: 256 * 1024 * 1024,
   topicLengthMax: 1_024,
   topicLevelsMax: 32,
   topicAliasMaximum: 32,
@@ -167,7 +183,9 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   queueBytesPerDeviceMax: 16 * 1024 * 1024,
   queueBytesMax: 128 * 1024 * 1024,
   queueMemoryBytesMax: 64 * 1024 * 1024,
-  retainedBytesMax: 64 * 1024 * 1024,
+  retainedBytesPerDeviceMax: 32 * 1024 * 1024,
+  retainedBytesPerOrganizationMax: 128 * 1024 * 1024,
+  retainedBytesMax: 256 * 1024 * 1024,
   systemIntervalMs: 10_000,
   appendRetryMs: 15_000,
   closeTimeoutMs: 2_000,

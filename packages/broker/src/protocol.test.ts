@@ -333,7 +333,7 @@ test('topic aliases, in and out', async () => {
 });
 
 test('limits: connections, subscriptions, retained bytes', async () => {
-  await start({ limits: { connectionsMax: 2, subscriptionsPerSessionMax: 1, retainedBytesMax: 100 } });
+  await start({ limits: { connectionsMax: 2, subscriptionsPerSessionMax: 1, retainedBytesMax: 1_000 } });
   const client = await open(5, 'dev-9', '02 17 00');
   await open(4, 'dev-8');
   const third = raw();
@@ -353,7 +353,7 @@ test('limits: connections, subscriptions, retained bytes', async () => {
 test.each([1, 2] as const)(
   'QoS %d that is delivered and not retained is a success, with the reason in words',
   async (qos) => {
-    await start({ limits: { retainedBytesMax: 100 } });
+    await start({ limits: { retainedBytesMax: 1_000 } });
     const client = await open(5);
     const [first, answer] = qos === 1 ? ['33', '40'] : ['35', '50'];
     client.send(packetHex(first, `${text('app/1')} 0001 00 78`) + packetHex(first, `${text('app/2')} 0002 00 78`));

@@ -83,6 +83,8 @@ function refusalOf(context: BrokerContext, session: Session, request: Subscripti
     const reason = `a session has at most ${subscriptionsPerSessionMax} subscriptions`;
     return { reasonCode: REASON.quotaExceeded, reason };
   }
+  const full = context.router.fullFor(session, request.filter);
+  if (full !== null) return { reasonCode: REASON.quotaExceeded, reason: `${full} holds too many subscriptions` };
   const decision = context.options.maySubscribe(session.identity, filter);
   if (decision.allowed) return null;
   const { identity, clientId } = session;

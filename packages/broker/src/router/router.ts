@@ -4,6 +4,7 @@
  * and all their identifiers [MQTT-3.3.4-2]; shared subscriptions count for themselves.
  */
 import type { Clock } from '@fieldline/kit';
+import { Budgets, DeviceUsage, type Usage } from '../budgets.ts';
 import type { Delivery, Message, QoS, SharedDelivery } from '../message.ts';
 import type { RetainHandling } from '../packets/subscribe.ts';
 import type { Session } from '../session/session.ts';
@@ -39,7 +40,15 @@ class Outgoing {
 export interface RouterOptions {
   readonly store: SessionStore;
   readonly clock: Clock;
+  /** Who holds what; without it nothing is counted by device. */
+  readonly budgets?: Budgets;
   readonly retainedBytesMax: number;
+  /** Limits that are not given are not kept. */
+  readonly retainedBytesPerOrganizationMax?: number;
+  readonly retainedBytesPerDeviceMax?: number;
+  readonly subscriptionBytesMax?: number;
+  readonly subscriptionBytesPerOrganizationMax?: number;
+  readonly subscriptionBytesPerDeviceMax?: number;
   readonly dropped: (reason: DropReason, count: number) => void;
   /** Messages that a new subscription gets before the retained ones. */
   readonly standing?: (organizationId: string, filter: string) => Iterable<Message>;
@@ -50,17 +59,18 @@ export interface RouterOptions {
 export interface PublishOutcome {
   /** Subscribers that the message goes to. */
   readonly subscriberCount: number;
-  /** False where the message asked to be retained and there was no room. */
+  /** False where the message asked to be retained and there was no room: then nothing is retained on its topic any more. */
   readonly isRetained: boolean;
 }
 
 export class Router {
   readonly #options: RouterOptions;
   readonly #rooms = new Map<string, Room>();
-  #retainedBytes = 0;
+  readonly #budgets: Budgets;
 
   constructor(options: RouterOptions) {
     this.#options = options;
+    this.#budgets = options.budgets ?? new Budgets();
   }
 
   get subscriptionCount(): number {
@@ -87,13 +97,25 @@ export class Router {
   }
 
   get retainedBytes(): number {
-    return this.#retainedBytes;
+    return this.#budgets.total.retained;
   }
 
-  /** Hands a message to all subscribers of the organisation. `publisher` is null where the platform speaks. */
-  publish(organizationId: string, message: Message, publisher: Session | null): PublishOutcome {
+  /** What the organisation with the most of it holds. */
+  largestOfOrganizations(kind: 'retained' | 'subscriptions'): number {
+    let largest = 0;
+    for (const room of this.#rooms.values()) largest = Math.max(largest, room[kind].byteLength);
+    return largest;
+  }
+
+  /**
+   * Hands a message to all subscribers of the organisation. `publisher` is null where the platform speaks, or a will: what is
+   * retained counts for `holder`.
+   */
+  publish(organizationId: string, message: Message, publisher: Session | null, holder?: Usage): PublishOutcome {
     const room = this.#room(organizationId);
-    const isRetained = !message.retain || this.#retain(organizationId, room, message);
+    const isRetained =
+      !message.retain ||
+      this.#retain(organizationId, room, message, holder ?? publisher?.device ?? this.#budgets.platform);
     const targets = new Map<Session, { qos: QoS; retain: boolean; identifiers: number[] }>();
     const going = new Outgoing(message);
     let subscriberCount = 0;
@@ -123,13 +145,27 @@ export class Router {
   /** Adds or replaces a subscription. True where it is new. */
   subscribe(session: Session, subscription: Subscription): boolean {
     session.subscriptions.set(subscription.filter, subscription);
-    return this.#room(session.identity.organizationId).subscriptions.add(session, subscription);
+    const holder = this.#budgets.device(session.identity);
+    return this.#room(session.identity.organizationId).subscriptions.add(session, subscription, holder);
+  }
+
+  /** Whose budget has no room for this subscription, in words; null where there is room, or it replaces one. */
+  fullFor(session: Session, filter: string): string | null {
+    const { subscriptions } = this.#room(session.identity.organizationId);
+    const bytes = subscriptions.bytesToAdd(session, filter);
+    if (bytes === 0) return null;
+    const { subscriptionBytesMax, subscriptionBytesPerOrganizationMax, subscriptionBytesPerDeviceMax } = this.#options;
+    const isOver = (held: number, most = Number.POSITIVE_INFINITY): boolean => held + bytes > most;
+    if (isOver(this.#budgets.device(session.identity).subscriptions, subscriptionBytesPerDeviceMax))
+      return 'the device';
+    if (isOver(subscriptions.byteLength, subscriptionBytesPerOrganizationMax)) return 'the organisation';
+    return isOver(this.#budgets.total.subscriptions, subscriptionBytesMax) ? 'the server' : null;
   }
 
   unsubscribe(session: Session, filter: string): boolean {
     session.subscriptions.delete(filter);
     session.owedRetained?.delete(filter);
-    return this.#room(session.identity.organizationId).subscriptions.remove(session, filter);
+    return this.#removeSubscription(session, filter);
   }
 
   /**
@@ -197,54 +233,62 @@ export class Router {
 
   /** Takes all subscriptions of a session that ends away. */
   forget(session: Session): void {
-    for (const filter of session.subscriptions.keys()) {
-      this.#room(session.identity.organizationId).subscriptions.remove(session, filter);
-    }
+    for (const filter of session.subscriptions.keys()) this.#removeSubscription(session, filter);
     session.subscriptions.clear();
     session.owedRetained = null;
   }
 
   /** Removes retained messages that have expired. */
   expire(nowMs: number): void {
-    for (const room of this.#rooms.values()) {
-      const before = room.retained.byteLength;
-      room.retained.expire(nowMs);
-      this.#retainedBytes += room.retained.byteLength - before;
-    }
+    for (const room of this.#rooms.values()) room.retained.expire(nowMs);
   }
 
-  /** Puts a retained message back after a restart; null = it was taken away. */
-  restoreRetained(organizationId: string, topic: string, message: Message | null): void {
+  /** Puts a retained message back after a restart; null = it was taken away. `device`: whom it counts for. */
+  restoreRetained(organizationId: string, topic: string, message: Message | null, device?: string): void {
     const { retained } = this.#room(organizationId);
-    const before = retained.byteLength;
     if (message === null) retained.remove(topic);
-    else retained.set(message);
-    this.#retainedBytes += retained.byteLength - before;
+    else retained.set(message, device === undefined ? this.#budgets.platform : this.#budgets.deviceOf(device));
   }
 
   *snapshot(): Generator<StoredOperation> {
     for (const [organizationId, room] of this.#rooms) {
-      for (const message of room.retained.all()) yield { kind: 'retained', organizationId, message };
+      for (const message of room.retained.all())
+        yield retainedOperation(organizationId, message, room.retained.publisherOf(message.topic));
     }
   }
 
-  #retain(organizationId: string, room: Room, message: Message): boolean {
-    const before = room.retained.byteLength;
-    if (message.payload.length === 0) {
-      // [MQTT-3.3.1-6]: an empty payload takes the retained message away.
-      if (room.retained.remove(message.topic)) {
-        this.#options.store.note({ kind: 'cleared', organizationId, topic: message.topic });
-      }
-    } else {
-      if (this.#retainedBytes >= this.#options.retainedBytesMax) {
-        this.#options.dropped('retained-full', 1);
-        return false;
-      }
-      room.retained.set(message);
-      this.#options.store.note({ kind: 'retained', organizationId, message });
+  #retain(organizationId: string, room: Room, message: Message, holder: Usage): boolean {
+    // [MQTT-3.3.1-6]: an empty payload takes the retained message away.
+    const isEmpty = message.payload.length === 0;
+    if (!isEmpty && this.#hasRoomFor(room, message, holder)) {
+      room.retained.set(message, holder);
+      this.#options.store.note(retainedOperation(organizationId, message, holder));
+      return true;
     }
-    this.#retainedBytes += room.retained.byteLength - before;
-    return true;
+    if (!isEmpty) this.#options.dropped('retained-full', 1);
+    // Where there is no room for the new value, the old one goes all the same: it is not what is so any more.
+    if (room.retained.remove(message.topic)) {
+      this.#options.store.note({ kind: 'cleared', organizationId, topic: message.topic });
+    }
+    return isEmpty;
+  }
+
+  /** Judged by what would change: a value that is no longer than the one it replaces always has room. */
+  #hasRoomFor({ retained }: Room, message: Message, holder: Usage): boolean {
+    const change = retained.changeOf(message, holder);
+    const { retainedBytesMax, retainedBytesPerOrganizationMax, retainedBytesPerDeviceMax } = this.#options;
+    const fits = (held: number, added: number, most = Number.POSITIVE_INFINITY): boolean =>
+      added <= 0 || held + added <= most;
+    return (
+      fits(this.#budgets.total.retained, change.bytes, retainedBytesMax) &&
+      fits(retained.byteLength, change.bytes, retainedBytesPerOrganizationMax) &&
+      (holder === this.#budgets.platform || fits(holder.retained, change.publisherBytes, retainedBytesPerDeviceMax))
+    );
+  }
+
+  #removeSubscription(session: Session, filter: string): boolean {
+    const { subscriptions } = this.#room(session.identity.organizationId);
+    return subscriptions.remove(session, filter, this.#budgets.device(session.identity));
   }
 
   /** False where the share has no member. */
@@ -315,6 +359,11 @@ export class Router {
     }
     return room;
   }
+}
+
+function retainedOperation(organizationId: string, message: Message, publisher: Usage | null): StoredOperation {
+  const device = publisher instanceof DeviceUsage ? publisher.key : undefined;
+  return { kind: 'retained', organizationId, message, ...(device !== undefined && { device }) };
 }
 
 function* oneAfterTheOther(first: Iterable<Message>, second: Iterable<Message>): Generator<Message> {

@@ -73,6 +73,10 @@ export class Share<S> {
     return this.#ring.some(isFit);
   }
 
+  has(member: S): boolean {
+    return this.#members.has(member);
+  }
+
   /** Adds or replaces; true where the member is new. */
   add(member: S, subscription: Subscription): boolean {
     const isNew = !this.#members.has(member);

@@ -28,7 +28,13 @@ export type StoredOperation =
   | { readonly kind: 'delivered'; readonly key: string; readonly id: number }
   | { readonly kind: 'received'; readonly key: string; readonly packetIds: readonly number[] }
   | { readonly kind: 'completed'; readonly key: string; readonly packetId: number }
-  | { readonly kind: 'retained'; readonly organizationId: string; readonly message: Message }
+  | {
+      readonly kind: 'retained';
+      readonly organizationId: string;
+      readonly message: Message;
+      /** Key of the device that it counts for; absent where the platform has published it. */
+      readonly device?: string;
+    }
   | { readonly kind: 'cleared'; readonly organizationId: string; readonly topic: string };
 
 export interface StoredDelivery {

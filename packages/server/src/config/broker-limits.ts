@@ -48,6 +48,10 @@ const AT_MOST: readonly (readonly [Key, Key, string])[] = [
   ['outboundBytesPerDeviceMax', 'outboundBytesMax', A_PART],
   ['queueBytesPerSessionMax', 'queueBytesPerDeviceMax', A_PART],
   ['queueBytesPerDeviceMax', 'queueBytesMax', A_PART],
+  ['subscriptionBytesPerDeviceMax', 'subscriptionBytesPerOrganizationMax', A_PART],
+  ['subscriptionBytesPerOrganizationMax', 'subscriptionBytesMax', A_PART],
+  ['retainedBytesPerDeviceMax', 'retainedBytesPerOrganizationMax', A_PART],
+  ['retainedBytesPerOrganizationMax', 'retainedBytesMax', A_PART],
   ['sessionsPerDeviceMax', 'sessionsMax', A_PART],
 ];
 

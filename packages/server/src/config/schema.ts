@@ -84,6 +84,19 @@ export const ConfigSchema = section('Fieldline', {
       'Sessions of one device; for one more, the one without a connection for longest ends, or 0x97.',
     ),
     subscriptionsPerSessionMax: integer(1_000, 1, 1_000_000, 'Subscriptions of one session; for one more: 0x97.'),
+    subscriptionBytesMax: integer(
+      256 * MIB,
+      MIB,
+      16_384 * MIB,
+      'Bytes that subscriptions take with the levels of their filters, in all; for one more: 0x97.',
+    ),
+    subscriptionBytesPerOrganizationMax: integer(128 * MIB, 64 * KIB, 16_384 * MIB, 'The same of one organisation.'),
+    subscriptionBytesPerDeviceMax: integer(
+      16 * MIB,
+      16 * KIB,
+      16_384 * MIB,
+      'The same of one device over all its sessions.',
+    ),
     topicLengthMax: integer(1_024, 16, 65_535, 'Longest topic or topic filter, characters.'),
     topicLevelsMax: integer(32, 2, 1_024, 'Most levels of a topic or topic filter.'),
     topicAliasMaximum: integer(
@@ -203,11 +216,13 @@ export const ConfigSchema = section('Fieldline', {
       'The same of one session; beyond it its oldest message gives way and is counted.',
     ),
     retainedBytesMax: integer(
-      64 * MIB,
+      256 * MIB,
       0,
       16_384 * MIB,
-      'Bytes of retained messages in all; beyond it a new one is delivered, but not retained (0x97).',
+      'Bytes that retained messages take with the levels of their topics, in all; beyond it a message is delivered, and nothing is retained on its topic any more.',
     ),
+    retainedBytesPerOrganizationMax: integer(128 * MIB, 0, 16_384 * MIB, 'The same of one organisation.'),
+    retainedBytesPerDeviceMax: integer(32 * MIB, 0, 16_384 * MIB, 'The same of what one device has published.'),
     systemIntervalSeconds: integer(
       10,
       0,
