@@ -272,8 +272,10 @@ export interface SystemJobs {
   fail(job: Job, error: string): Promise<boolean>;
   /** Another attempt, after `delayMs`. */
   retry(job: Job, error: string, delayMs: number): Promise<boolean>;
-  /** Gives a job back that a stop interrupts: it costs no attempt. */
-  release(job: Job): Promise<boolean>;
+  /** Gives a job back that is interrupted: it costs no attempt. It keeps its place in the queue, or goes to the end of it. */
+  release(job: Job, place: 'kept' | 'last'): Promise<boolean>;
+  /** Whether one of these kinds is due and nobody has taken it up. */
+  isAnyWaiting(kinds: readonly string[]): Promise<boolean>;
   /** Makes running jobs due at once: for a process that knows that no other one can be at work. */
   releaseAll(): Promise<number>;
   /** Those that ended before `before`, oldest first, at most 1,000. */

@@ -28,6 +28,8 @@ export interface JobWorkerOptions {
   readonly concurrency?: number;
   /** Default 60 s. */
   readonly leaseMs?: number;
+  /** So long a job runs on while others wait; then it is given back and goes behind them. Default 60 s. */
+  readonly turnMs?: number;
   /** Wait before the second attempt; then twice as long each time, up to five minutes. Default 2 s. */
   readonly retryDelayMs?: number;
   readonly clock: Clock;
@@ -41,6 +43,8 @@ const LOOK_INTERVAL_MS = 60_000;
 interface Running {
   readonly job: Job;
   readonly aborter: AbortController;
+  readonly sinceMs: number;
+  isTurnOver: boolean;
   done: Promise<void>;
 }
 
@@ -51,6 +55,7 @@ export class JobWorker {
   #wake = (): void => {};
   #isAwake = false;
   #ended: Promise<void> = Promise.resolve();
+  #turns: NodeJS.Timeout | undefined;
   #unlisten = (): void => {};
   /** Why no job can be taken; null where they can. */
   problem: string | null = null;
@@ -67,12 +72,14 @@ export class JobWorker {
       if (id !== null && (status === 'paused' || status === 'cancelled')) this.#running.get(id)?.aborter.abort();
       if (status !== 'running') this.#wakeUp();
     });
+    this.#turns = setInterval(() => void this.#endTurn(), this.#turnMs);
     this.#ended = this.#run();
   }
 
   /** Gives what is under way back, to go on at the next start. */
   async stop(): Promise<void> {
     this.#unlisten();
+    clearInterval(this.#turns);
     this.#stopping.abort();
     this.#wakeUp();
     for (const { aborter } of this.#running.values()) aborter.abort();
@@ -112,30 +119,51 @@ export class JobWorker {
   }
 
   #begin(job: Job): void {
-    const running: Running = { job, aborter: new AbortController(), done: Promise.resolve() };
+    // Paused and resumed while its work was still ending: two at the same job would be in each other's way.
+    const before = this.#running.get(job.id)?.done ?? Promise.resolve();
+    const sinceMs = this.#options.clock.monotonicMs();
+    const running: Running = { job, aborter: new AbortController(), sinceMs, isTurnOver: false, done: before };
     this.#running.set(job.id, running);
     if (this.#stopping.signal.aborted) running.aborter.abort();
-    running.done = this.#do(running).finally(() => {
-      this.#running.delete(job.id);
-      this.#wakeUp();
-    });
+    running.done = before
+      .then(() => this.#do(running))
+      .finally(() => {
+        if (this.#running.get(job.id) === running) this.#running.delete(job.id);
+        this.#wakeUp();
+      });
+  }
+
+  /** Where others wait, the one that has run longest gives its place up: one that keeps a slow pace may run for months. */
+  async #endTurn(): Promise<void> {
+    const { jobs, handlers, clock, logger } = this.#options;
+    const [longest] = [...this.#running.values()].sort((a, b) => a.sinceMs - b.sinceMs);
+    if (longest === undefined || clock.monotonicMs() - longest.sinceMs < this.#turnMs) return;
+    try {
+      if (!(await jobs.isAnyWaiting(Object.keys(handlers)))) return;
+    } catch (error) {
+      logger.debug({ error: messageOf(error) }, 'whether a job waits is not known');
+      return;
+    }
+    longest.isTurnOver = true;
+    longest.aborter.abort();
   }
 
   /** Does not reject. */
-  async #do({ job, aborter }: Running): Promise<void> {
+  async #do(running: Running): Promise<void> {
     const { jobs, logger } = this.#options;
+    const { job, aborter } = running;
     // Long work that says nothing for a while keeps its lease all the same.
     const lease = setInterval(() => void this.#keep(job, aborter), this.#leaseMs / 3);
     try {
-      await this.#attempt(job, aborter);
+      if (!aborter.signal.aborted) await this.#attempt(job, aborter);
     } catch (error) {
       // The catalog is away: the lease runs out, and the job is taken up again.
       logger.warn({ job: job.id, kind: job.kind, error: messageOf(error) }, 'the end of a job could not be noted');
     } finally {
       clearInterval(lease);
-      if (this.#stopping.signal.aborted) {
-        await jobs.release(job).catch(() => {
-          // The next start takes it over without this.
+      if (this.#stopping.signal.aborted || running.isTurnOver) {
+        await jobs.release(job, running.isTurnOver ? 'last' : 'kept').catch(() => {
+          // The next start takes it over without this, or the lease runs out.
         });
       }
     }
@@ -186,6 +214,10 @@ export class JobWorker {
 
   get #leaseMs(): number {
     return this.#options.leaseMs ?? 60_000;
+  }
+
+  get #turnMs(): number {
+    return this.#options.turnMs ?? 60_000;
   }
 
   #retryDelayMs(attempts: number): number {

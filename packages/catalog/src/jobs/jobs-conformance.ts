@@ -143,6 +143,58 @@ export function jobsConformance(name: string, open: () => Promise<Catalog>): voi
       await before.jobs.cancel(second.id);
     });
 
+    test('resumed while its work is still ending it begins when that has ended, and can be paused again', async () => {
+      const endings: (() => void)[] = [];
+      let begun = 0;
+      let atWork = 0;
+      let atWorkMost = 0;
+      const slowToEnd: JobHandler = async (_, { signal }) => {
+        begun += 1;
+        atWork += 1;
+        atWorkMost = Math.max(atWorkMost, atWork);
+        await sleep(60_000, signal);
+        await new Promise<void>((resolve) => endings.push(resolve));
+        atWork -= 1;
+        return {};
+      };
+      const worker = await work({ slow: slowToEnd });
+      const { id } = await create('slow');
+      await reached(id, 'running');
+      await until('the work to have begun', async () => begun === 1);
+      await mine.jobs.pause(id);
+      await until('the first to be told', async () => endings.length === 1);
+      await mine.jobs.resume(id);
+      await reached(id, 'running');
+      endings[0]!();
+      await until('the second to be at work', async () => begun === 2);
+      await mine.jobs.pause(id);
+      await until('the second to be told', async () => endings.length === 2);
+      let isStopped = false;
+      const stopped = worker.stop().then(() => {
+        isStopped = true;
+      });
+      await sleep(20);
+      expect(isStopped).toBe(false);
+      endings[1]!();
+      await stopped;
+      expect([atWork, atWorkMost]).toEqual([0, 1]);
+    });
+
+    test('jobs that run long take turns with those that wait, and lose no attempt by it', async () => {
+      await work({ rest: resting }, { concurrency: 1, turnMs: 30 });
+      const first = await create('rest');
+      const before = mine;
+      await reached(first.id, 'running');
+      const second = await create('rest');
+      await reached(second.id, 'running');
+      const third = await before.jobs.create({ kind: 'rest', parameters: {} });
+      mine = before;
+      await reached(third.id, 'running');
+      expect(await reached(first.id, 'running')).toMatchObject({ attempts: 1, error: null });
+      for (const id of [first.id, third.id]) await before.jobs.cancel(id);
+      await catalog.system.jobs.delete([second.id]);
+    });
+
     test('organisations see and touch their own jobs alone, and count and clear their delayed ones', async () => {
       const { id } = await create('never');
       const theirs = mine;

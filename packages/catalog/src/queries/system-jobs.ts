@@ -64,8 +64,17 @@ export function systemJobs(database: Database, changes: JobChanges): SystemJobs 
     retry: (job, error, delayMs) =>
       set(job, { status: 'queued', error: cut(error), leaseUntil: null, runAt: fromNow(delayMs) }),
 
-    release: (job) =>
-      set(job, { status: 'queued', leaseUntil: null, attempts: sql`greatest(0, ${jobs.attempts} - 1)` }),
+    release: (job, place) =>
+      set(job, {
+        ...{ status: 'queued', leaseUntil: null, attempts: sql`greatest(0, ${jobs.attempts} - 1)` },
+        ...(place === 'last' && { runAt: sql`clock_timestamp()` }),
+      }),
+
+    isAnyWaiting: (kinds) =>
+      database.transaction('system', async (queries) => {
+        const waiting = sql`${jobs.kind} = any (${textArray(kinds)}) and ${jobs.status} = 'queued' and ${jobs.runAt} <= now()`;
+        return (await queries.select({ id: jobs.id }).from(jobs).where(waiting).limit(1)).length > 0;
+      }),
 
     releaseAll: () =>
       database.transaction('system', async (queries) => {
