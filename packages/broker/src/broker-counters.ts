@@ -66,6 +66,7 @@ export class BrokerCounters implements CounterValues {
     expired: 0,
     'packet-too-large': 0,
     'retained-full': 0,
+    'not-allowed': 0,
     'log-failed': 0,
   };
   readonly #published = new Map<string, number>();

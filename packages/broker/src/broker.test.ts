@@ -275,9 +275,17 @@ test('revocation ends the connection at once', async () => {
   const reasons: (number | undefined)[] = [];
   device.on('disconnect', (packet) => reasons.push(packet.reasonCode));
   const closed = new Promise<void>((resolve) => device.once('close', () => resolve()));
-  expect(broker.broker.disconnectDevice('dev-1', 0x98, 'the certificate was revoked')).toBe(1);
+  const dev1 = { organizationId: 'org-1', deviceId: 'dev-1' };
+  expect(broker.broker.disconnectDevice(dev1, 0x98, 'the certificate was revoked')).toBe(1);
   await closed;
   expect(reasons).toEqual([0x98]);
+});
+
+test('a device of the same id in another organisation goes on', async () => {
+  const device = await client('dev-1', { username: 'dev-1@org-2' });
+  expect(broker.broker.disconnectDevice({ organizationId: 'org-1', deviceId: 'dev-1' }, 0x98, 'revoked')).toBe(0);
+  await device.publishAsync('app/x', 'x', { qos: 1 });
+  expect(broker.broker.statistics()).toMatchObject({ connections: 1, sessions: 1 });
 });
 
 test('stopping acknowledges what is durable and says 0x8B', async () => {

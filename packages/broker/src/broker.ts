@@ -18,16 +18,19 @@ import type { PeerFacts } from './open-session.ts';
 import {
   type BrokerLimits,
   type BrokerOptions,
+  type ClientIdentity,
   DEFAULT_LIMITS,
   type PlatformMessage,
   type TlsMaterial,
 } from './options.ts';
 import { REASON } from './packets/reason-codes.ts';
+import { RightsReview } from './rights-review.ts';
 import { Router } from './router/router.ts';
 import { checkTopicName } from './router/topic.ts';
 import { JournalSessionStore } from './session/journal-session-store.ts';
 import { QueueRoom } from './session/queue-room.ts';
 import { FileSpool, MemorySpool } from './session/queue-spool.ts';
+import type { Session } from './session/session.ts';
 import { SessionRegistry } from './session/session-registry.ts';
 import { MemorySessionStore, type SessionStore, type StoredOperation } from './session/session-store.ts';
 import { steadyClock } from './steady-clock.ts';
@@ -61,16 +64,22 @@ export interface Broker {
   stop(): Promise<void>;
   addresses(): ListenerAddress[];
   health(): Health;
-  /** Ends the sessions of a device at once, as after a revocation; returns how many were connected. */
-  disconnectDevice(deviceId: string, reasonCode: number, reason: string): number;
+  /** Ends the sessions of a device of this organisation at once, as after a revocation; returns how many were connected. */
+  disconnectDevice(device: DeviceName, reasonCode: number, reason: string): number;
   /** From the platform to the clients of one organisation; resolves when it is durable for those who are away. */
   publish(message: PlatformMessage): Promise<void>;
-  /** Routes are asked for again: call it whenever devices or mappings have changed. */
+  /**
+   * Routes and rights to subscribe are asked for again: call it whenever devices or mappings have changed. Subscriptions that
+   * are not allowed any more end, with what waits through them.
+   */
   forgetRoutes(): void;
   /** Certificates for handshakes from now on, on all TLS listeners. Throws CONFIG_INVALID and keeps the old ones where they are none. */
   renewCertificates(material: TlsMaterial): void;
   statistics(): BrokerStatistics;
 }
+
+/** A device; its id alone is another device's in another organisation. */
+export type DeviceName = Pick<ClientIdentity, 'organizationId' | 'deviceId'>;
 
 const TICK_MS = 250;
 const EXPIRE_EVERY_TICKS = 240;
@@ -88,6 +97,7 @@ class EmbeddedBroker implements Broker {
   readonly #service: Service;
   readonly #counters = new BrokerCounters();
   readonly #systemTopics: SystemTopics;
+  readonly #rights: RightsReview;
   readonly #systemTicks: number;
   readonly #woken: Connection[] = [];
   readonly #waiting = new Set<Connection>();
@@ -99,6 +109,7 @@ class EmbeddedBroker implements Broker {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#metrics = options.metrics ?? new Metrics();
     this.#context = this.#createContext();
+    this.#rights = new RightsReview(this.#context);
     const { router, registry, clock } = this.#context;
     this.#systemTopics = new SystemTopics({ router, sessions: () => registry.all, clock });
     this.#systemTicks = Math.ceil(this.#limits.systemIntervalMs / TICK_MS);
@@ -138,11 +149,13 @@ class EmbeddedBroker implements Broker {
     return this.#listeners.addresses();
   }
 
-  disconnectDevice(deviceId: string, reasonCode: number, reason: string): number {
+  disconnectDevice({ organizationId, deviceId }: DeviceName, reasonCode: number, reason: string): number {
     const { registry, connections } = this.#context;
-    const found = [...connections].filter((connection) => connection.session?.identity.deviceId === deviceId);
+    const isIts = ({ identity }: Session): boolean =>
+      identity.kind === 'device' && identity.deviceId === deviceId && identity.organizationId === organizationId;
+    const found = [...connections].filter(({ session }) => session !== null && isIts(session));
     for (const connection of found) connection.close(reasonCode, reason);
-    for (const session of registry.all) if (session.identity.deviceId === deviceId) registry.end(session);
+    for (const session of registry.all) if (isIts(session)) registry.end(session);
     return found.length;
   }
 
@@ -157,6 +170,7 @@ class EmbeddedBroker implements Broker {
 
   forgetRoutes(): void {
     this.#context.routeEpoch.current += 1;
+    this.#rights.begin();
   }
 
   renewCertificates(material: TlsMaterial): void {

@@ -3,6 +3,7 @@
  * awaited) → judging (it is being authenticated; nothing is read) → open → closed. Reading stops whenever somebody holds
  * it: the log, the connection's own budget, a client that does not read, or a CONNECT that is being judged.
  */
+import { isFieldlineError } from '@fieldline/kit';
 import type { BrokerContext } from './broker-context.ts';
 import type { EndReason } from './broker-counters.ts';
 import type { WaitsForRoom } from './budgets.ts';
@@ -12,7 +13,14 @@ import { HeldBytes } from './held-bytes.ts';
 import { InboundPublish } from './inbound-publish.ts';
 import type { ClientStream } from './listeners.ts';
 import type { Delivery, ProtocolVersion } from './message.ts';
-import { changeExpiry, checkConnect, identify, openSession, type PeerFacts } from './open-session.ts';
+import {
+  changeExpiry,
+  checkConnect,
+  identify,
+  type OpenedSession,
+  openSession,
+  type PeerFacts,
+} from './open-session.ts';
 import { OutboundPublish } from './outbound-publish.ts';
 import { encodeExplained } from './packets/acknowledgement.ts';
 import { AcknowledgementBuffer } from './packets/acknowledgement-buffer.ts';
@@ -71,7 +79,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
     this.#context = context;
     this.#socket = socket;
     this.#peer = peer;
-    this.#answers = new DurableOrder(context.store);
+    this.#answers = new DurableOrder(context.store, context.clock);
     this.held = new HeldBytes(context.budgets, context.limits);
     this.#frames = new FrameReader(this, Math.min(context.limits.connectBytesMax, context.limits.packetBytesMax));
     this.#connectedMs = context.clock.monotonicMs();
@@ -119,7 +127,8 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
   whenDurable(action: () => void): void {
     this.#answers.run(
       () => this.#phase === 'open' && action(),
-      (error) => this.close(REASON.unspecifiedError, `the session cannot be stored: ${String(error)}`),
+      // The error names files of the server: the store has told it to the server's log.
+      () => this.close(REASON.unspecifiedError, "the session cannot be stored: the server's log has the reason"),
     );
   }
 
@@ -356,8 +365,6 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
     checkConnect(packet);
     const identity = await identify(this.#context, packet, this.#peer);
     if (this.#phase !== 'judging') return;
-    const before = this.#context.registry.find(identity, packet.clientId)?.link;
-    before?.takenOver();
     const opened = openSession(this.#context, packet, identity);
     const { session, clientTerms } = opened;
     this.held.belongsTo(session.device);
@@ -370,30 +377,36 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
     this.#frames.packetBytesMax = this.#context.limits.packetBytesMax;
     session.connected(this);
     this.#socket.admitted?.();
-    this.#context.counters.connectionsAccepted += 1;
-    this.#tell('connected', REASON.success, '');
-    this.whenDurable(() => {
-      const connack = encodeConnackAccepted(this.protocolVersion, opened.isPresent, opened.serverTerms);
-      if (connack.length > this.clientPacketBytesMax) {
-        this.#cannotGreet(connack.length);
-        return;
-      }
-      this.write(connack);
-      this.#isGreeted = true;
-      this.wake();
-      this.#guard(() => this.#frames.release());
-      this.#checkPartial();
-      this.#letGo(HOLD.judging);
-      this.#checkBudget();
-    });
+    this.#answers.run(
+      () => this.#phase === 'open' && this.#greet(opened),
+      (error) => this.#cannotKeep(error, opened),
+      { retryMs: this.#context.limits.appendRetryMs, isAwaited: () => this.#phase === 'open' },
+    );
   }
 
-  /** [MQTT-3.1.2-24]: what the client must know does not fit into what it takes. */
-  #cannotGreet(byteLength: number): void {
-    const reasonCode = REASON.packetTooLarge;
-    const refusal = encodeConnackRefused(5, reasonCode, '', this.clientPacketBytesMax);
-    if (refusal !== null && refusal.length <= this.clientPacketBytesMax) this.write(refusal);
-    this.#ended(reasonCode, `a CONNACK of ${byteLength} bytes is over the client's Maximum Packet Size`, false);
+  /** The session is durable: from here on the client is connected. */
+  #greet({ isPresent, serverTerms }: OpenedSession): void {
+    this.#context.counters.connectionsAccepted += 1;
+    this.#isGreeted = true;
+    this.#tell('connected', REASON.success, '');
+    this.write(encodeConnackAccepted(this.protocolVersion, isPresent, serverTerms));
+    this.wake();
+    this.#guard(() => this.#frames.release());
+    this.#checkPartial();
+    this.#letGo(HOLD.judging);
+    this.#checkBudget();
+  }
+
+  /** A session that is not kept is not promised to the client, and what was made for it here is gone. */
+  #cannotKeep(error: unknown, { session, isPresent }: OpenedSession): void {
+    if (this.#phase !== 'open') return;
+    const isFull = isFieldlineError(error, 'DISK_FULL') || isFieldlineError(error, 'OVERLOADED');
+    const reasonCode = isFull ? REASON.quotaExceeded : REASON.serverUnavailable;
+    this.#refuse(
+      new ProtocolError(reasonCode, 'the session cannot be stored at the moment; try again later'),
+      session.clientId,
+    );
+    if (!isPresent && session.link === null && session.isPersistent) this.#context.registry.end(session);
   }
 
   /** Runs what decodes; a ProtocolError ends the connection with its reason, anything else is a bug and ends it, too. */
@@ -434,7 +447,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
     counters.connectionsRefused += 1;
     const reason = this.wantsReasons ? error.message : '';
     const connack = encodeConnackRefused(this.protocolVersion, error.reasonCode, reason, this.clientPacketBytesMax);
-    if (connack !== null) this.write(connack);
+    if (connack !== null && connack.length <= this.clientPacketBytesMax) this.write(connack); // [MQTT-3.1.2-24]
     this.#context.tell({
       type: 'refused',
       clientId,
@@ -452,8 +465,9 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
     this.#context.connections.delete(this);
     this.#closeSocket();
     if (!wasOpen) return;
-    this.#context.registry.disconnected(this.#session!, keepWill);
-    this.#tell('disconnected', reasonCode, reason);
+    // 3.1.2.5: the will is one of an accepted connection.
+    this.#context.registry.disconnected(this.#session!, keepWill && this.#isGreeted);
+    if (this.#isGreeted) this.#tell('disconnected', reasonCode, reason);
   }
 
   /** Lets the client read the last words: what it still sends is read and dropped, else the reset would overtake them. */

@@ -9,11 +9,12 @@ import { routeOf } from './inbound-publish.ts';
 import type { Message } from './message.ts';
 import type { Authentication, ClientIdentity, ConnectRequest } from './options.ts';
 import type { ClientTerms } from './outbound-publish.ts';
-import type { ServerTerms } from './packets/connack.ts';
+import { encodeConnackAccepted, type ServerTerms } from './packets/connack.ts';
 import type { ConnectPacket } from './packets/connect.ts';
 import { ProtocolError } from './packets/protocol-error.ts';
 import { REASON } from './packets/reason-codes.ts';
-import { checkTopicSize, parseFilter } from './router/topic.ts';
+import { dropForbidden } from './rights-review.ts';
+import { checkTopicSize } from './router/topic.ts';
 import { EXPIRY_NEVER_S, type Session, type Will } from './session/session.ts';
 
 const CLIENT_ID_LENGTH_MAX = 256;
@@ -74,40 +75,56 @@ export async function identify(
   return answer.identity;
 }
 
-/** Opens the session; whoever was connected to it must have been taken over before. Throws a ProtocolError. */
+/**
+ * Opens the session. Whoever is connected to it is taken over when nothing speaks against the new client any more
+ * [MQTT-3.1.4-2], [MQTT-3.1.4-3]. Throws a ProtocolError.
+ */
 export function openSession(context: BrokerContext, packet: ConnectPacket, identity: ClientIdentity): OpenedSession {
   const { limits, registry } = context;
   const clientId = packet.clientId === '' ? `auto-${randomUUID()}` : packet.clientId;
-  if (registry.find(identity, clientId) === undefined) makeRoomForSession(context, identity);
+  const before = registry.find(identity, clientId);
   const expiryIntervalS = expiryOf(packet, limits.sessionExpiryMaxS);
   const will = willOf(context, packet, identity);
+  const { keepAliveS, serverKeepAliveS } = keepAliveOf(packet, limits.keepAliveMaxS);
+  const serverTerms: ServerTerms = {
+    sessionExpiryIntervalS: expiryIntervalS === (packet.properties.sessionExpiryInterval ?? 0) ? null : expiryIntervalS,
+    receiveMaximum: limits.receiveMaximum,
+    packetBytesMax: limits.packetBytesMax,
+    topicAliasMaximum: limits.topicAliasMaximum,
+    assignedClientId: packet.clientId === '' ? clientId : null, // [MQTT-3.1.3-6]
+    serverKeepAliveS,
+    // 3.1.2.11.6: only where the client asked.
+    responseInformation:
+      packet.properties.requestResponseInformation === 1
+        ? (context.options.responseInformation?.(identity) ?? null)
+        : null,
+  };
+  checkGreeting(packet, serverTerms);
+  if (before === undefined) makeRoomForSession(context, identity);
+  before?.link?.takenOver();
   const opened = registry.open({ identity, clientId, clean: packet.clean, expiryIntervalS, will });
   if (opened.isPresent) dropForbidden(context, opened.session);
-  const { keepAliveS, serverKeepAliveS } = keepAliveOf(packet, limits.keepAliveMaxS);
+  return { ...opened, keepAliveS, serverTerms, clientTerms: clientTermsOf(packet, limits) };
+}
+
+function clientTermsOf({ properties }: ConnectPacket, limits: BrokerContext['limits']): ClientTerms {
   return {
-    ...opened,
-    keepAliveS,
-    serverTerms: {
-      sessionExpiryIntervalS:
-        expiryIntervalS === (packet.properties.sessionExpiryInterval ?? 0) ? null : expiryIntervalS,
-      receiveMaximum: limits.receiveMaximum,
-      packetBytesMax: limits.packetBytesMax,
-      topicAliasMaximum: limits.topicAliasMaximum,
-      assignedClientId: packet.clientId === '' ? clientId : null, // [MQTT-3.1.3-6]
-      serverKeepAliveS,
-      // 3.1.2.11.6: only where the client asked.
-      responseInformation:
-        packet.properties.requestResponseInformation === 1
-          ? (context.options.responseInformation?.(identity) ?? null)
-          : null,
-    },
-    clientTerms: {
-      receiveMaximum: Math.min(packet.properties.receiveMaximum ?? 65_535, limits.inFlightMax),
-      packetBytesMax: packet.properties.maximumPacketSize ?? Number.POSITIVE_INFINITY,
-      topicAliasMaximum: Math.min(packet.properties.topicAliasMaximum ?? 0, limits.topicAliasMaximum),
-      problemInformation: packet.properties.requestProblemInformation !== 0,
-    },
+    receiveMaximum: Math.min(properties.receiveMaximum ?? 65_535, limits.inFlightMax),
+    packetBytesMax: properties.maximumPacketSize ?? Number.POSITIVE_INFINITY,
+    topicAliasMaximum: Math.min(properties.topicAliasMaximum ?? 0, limits.topicAliasMaximum),
+    problemInformation: properties.requestProblemInformation !== 0,
   };
+}
+
+/** [MQTT-3.1.2-24]: what the client must know has to fit into what it takes. */
+function checkGreeting({ protocolVersion, properties }: ConnectPacket, terms: ServerTerms): void {
+  if (properties.maximumPacketSize === undefined) return;
+  const byteLength = encodeConnackAccepted(protocolVersion, false, terms).length;
+  if (byteLength <= properties.maximumPacketSize) return;
+  throw new ProtocolError(
+    REASON.packetTooLarge,
+    `a CONNACK of ${byteLength} bytes is over the client's Maximum Packet Size`,
+  );
 }
 
 /** One more session: the device's own oldest gives way, never another device's. Throws a ProtocolError where there is no room. */
@@ -126,15 +143,6 @@ function makeRoomForSession({ budgets, counters, limits, registry }: BrokerConte
   }
   if (registry.count >= limits.sessionsMax) {
     throw new ProtocolError(REASON.quotaExceeded, `there are ${limits.sessionsMax} sessions already`);
-  }
-}
-
-/** Rights may have changed while the client was away. */
-function dropForbidden(context: BrokerContext, session: Session): void {
-  for (const filter of [...session.subscriptions.keys()]) {
-    if (context.options.maySubscribe(session.identity, parseFilter(filter).filter).allowed) continue;
-    context.router.unsubscribe(session, filter);
-    if (session.isPersistent) context.store.note({ kind: 'unsubscribed', key: session.key, filter });
   }
 }
 

@@ -17,14 +17,21 @@ import {
 import { RetainedTree } from './retained-tree.ts';
 import type { MemberCheck, Share } from './share.ts';
 import { type Subscription, SubscriptionTrie } from './subscription-trie.ts';
-import { parseFilter } from './topic.ts';
+import { isUnder, parseFilter } from './topic.ts';
 
 class Room {
   readonly subscriptions = new SubscriptionTrie<Session>();
   readonly retained = new RetainedTree();
 }
 
-export type DropReason = 'slow-reader' | 'queue-full' | 'expired' | 'packet-too-large' | 'retained-full' | 'log-failed';
+export type DropReason =
+  | 'slow-reader'
+  | 'queue-full'
+  | 'expired'
+  | 'packet-too-large'
+  | 'retained-full'
+  | 'log-failed'
+  | 'not-allowed';
 
 /** A message on its way, and where it was queued. */
 class Outgoing {
@@ -223,6 +230,28 @@ export class Router {
     });
     if (!always) return;
     for (const { delivery } of session.outbound.unfinished()) delivery.shared?.lane.release();
+  }
+
+  /**
+   * Takes away what waits for the session through filters that were taken from it, and through no other of its own: of a
+   * share it goes to the other members, else to nobody, and that is counted.
+   */
+  takeBack(session: Session, lost: readonly string[]): void {
+    const ordinary = lost.filter((filter) => parseFilter(filter).share === null);
+    const kept = [...session.subscriptions.keys()].filter((filter) => parseFilter(filter).share === null);
+    const taken = session.outbound.takeQueued(({ message: { topic }, shared }) => {
+      if (shared !== undefined) return lost.includes(shared.filter);
+      return ordinary.some((filter) => isUnder(topic, filter)) && !kept.some((filter) => isUnder(topic, filter));
+    });
+    let dropped = 0;
+    for (const { message, id, shared } of taken) {
+      shared?.lane.release();
+      const going = new Outgoing(message);
+      if (shared === undefined || !this.#toShare(shared.share, going)) dropped += 1;
+      this.#finish(going);
+      if (id > 0) this.#options.store.note({ kind: 'delivered', key: session.key, id });
+    }
+    if (dropped > 0) this.#options.dropped('not-allowed', dropped);
   }
 
   /** The shared subscription that a message came through before a restart; undefined where it is not there any more. */

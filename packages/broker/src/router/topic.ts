@@ -62,6 +62,18 @@ export function parseFilter(text: string): FilterParts {
   return { share, filter };
 }
 
+/** Whether a topic name is under a filter (4.7); of a shared subscription, under the part behind the name of the share. */
+export function isUnder(topic: string, filter: string): boolean {
+  const levels = topic.split('/');
+  const wanted = filter.split('/');
+  if (topic.startsWith('$') && (wanted[0] === '#' || wanted[0] === '+')) return false; // [MQTT-4.7.2-1]
+  for (const [index, level] of wanted.entries()) {
+    if (level === '#') return true; // The level above, too (4.7.1.2).
+    if (index >= levels.length || (level !== '+' && level !== levels[index])) return false;
+  }
+  return wanted.length === levels.length;
+}
+
 export function levelCount(topic: string): number {
   let count = 1;
   for (let index = 0; index < topic.length; index++) if (topic.charCodeAt(index) === 0x2f) count += 1;

@@ -203,6 +203,13 @@ export class Outbound {
     return expired;
   }
 
+  /** Takes those that were never sent and that `isWanted` wants. */
+  takeQueued(isWanted: (delivery: Delivery) => boolean): readonly Delivery[] {
+    const taken = this.#queue.take(isWanted, () => true);
+    this.#recount();
+    return taken;
+  }
+
   /** Lets go of everything: the session has ended. */
   clear(): void {
     this.countIn(null);

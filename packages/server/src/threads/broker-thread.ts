@@ -5,7 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { type Broker, type BrokerOptions, createBroker } from '@fieldline/broker';
+import { type Broker, type BrokerOptions, createBroker, type DeviceName } from '@fieldline/broker';
 import { createLogger, expose, Metrics, messageOf, systemClock } from '@fieldline/kit';
 import { type Log, openEmbeddedLog } from '@fieldline/log';
 import { DirectoryCache, type DirectoryChange, type DirectoryDevice, MICROS_PER_SECOND } from '@fieldline/model';
@@ -168,7 +168,7 @@ function brokerHost(of: Broker): BrokerHost {
       for (const change of changes) {
         const ending = endingOf(change);
         directory.apply(change);
-        if (ending !== null) of.disconnectDevice(ending.deviceId, ADMINISTRATIVE_ACTION, ending.reason);
+        if (ending !== null) of.disconnectDevice(ending.device, ADMINISTRATIVE_ACTION, ending.reason);
       }
       of.forgetRoutes();
     },
@@ -185,14 +185,19 @@ function brokerHost(of: Broker): BrokerHost {
 }
 
 /** The live session that a change ends at once, with the reason; null where it ends none. Asked before the change is applied. */
-function endingOf(change: DirectoryChange): { deviceId: string; reason: string } | null {
-  if (change.kind === 'device-removed') return { deviceId: change.deviceId, reason: 'the device was removed' };
-  if (change.kind !== 'device') return null;
-  const { id: deviceId, lifecycle, tokenSha256 } = change.device;
-  if (lifecycle === 'decommissioned') return { deviceId, reason: 'the device was decommissioned' };
-  const before = directory.device(deviceId);
-  const changed = before !== undefined && before.tokenSha256 !== null && before.tokenSha256 !== tokenSha256;
-  return changed ? { deviceId, reason: 'the device token was changed' } : null;
+function endingOf(change: DirectoryChange): { device: DeviceName; reason: string } | null {
+  if (change.kind !== 'device' && change.kind !== 'device-removed') return null;
+  const before = directory.device(change.kind === 'device' ? change.device.id : change.deviceId);
+  // Nobody can have logged in as a device that was not known.
+  if (before === undefined) return null;
+  const device = { organizationId: before.organizationId, deviceId: before.id };
+  if (change.kind === 'device-removed') return { device, reason: 'the device was removed' };
+  const { organizationId, lifecycle, tokenSha256 } = change.device;
+  if (lifecycle === 'decommissioned') return { device, reason: 'the device was decommissioned' };
+  if (organizationId !== before.organizationId)
+    return { device, reason: 'the device belongs to another organisation now' };
+  const isTokenChanged = before.tokenSha256 !== null && before.tokenSha256 !== tokenSha256;
+  return isTokenChanged ? { device, reason: 'the device token was changed' } : null;
 }
 
 function logHost(of: Log): LogHost {
