@@ -32,7 +32,8 @@ const MILLISECONDS = /^-?\d{1,16}(\.\d+)?$/;
 export function parseTime(text: string, path: string): Micros {
   const time = MILLISECONDS.test(text) && text.length > 4 ? millisToMicros(Number(text)) : isoToMicros(text);
   if (!isMicros(time)) {
-    throw badRequest(path, `${JSON.stringify(text)} is not a time; send ISO 8601 or milliseconds since 1970`);
+    const advice = 'send ISO 8601, or milliseconds since 1970 in at least five digits';
+    throw badRequest(path, `${JSON.stringify(text)} is not a time; ${advice}`);
   }
   return time;
 }

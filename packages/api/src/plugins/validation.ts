@@ -58,7 +58,9 @@ function deepest(found: readonly SchemaError[]): readonly SchemaError[] {
     const most = Math.max(...branches.map(depth));
     const furthest = branches.filter((error) => depth(error) === most);
     const others = furthest.filter(({ message }) => message !== 'must be null');
-    return others.length === 0 ? furthest : others;
+    // A branch of another type was not meant where one of the right type finds something else wrong.
+    const ofItsType = others.filter(({ keyword }) => keyword !== 'type' && keyword !== 'const');
+    return [ofItsType, others, furthest].find(({ length }) => length > 0)!;
   });
 }
 

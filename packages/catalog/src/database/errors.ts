@@ -35,6 +35,12 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   '57014': 'TIMEOUT', // statement_timeout
 };
 
+/** What the database says of these would tell nobody what to do. */
+const SENTENCES: Readonly<Record<string, string>> = {
+  '22021': 'a text holds the character U+0000, which cannot be kept or looked for; leave it out',
+  '22P05': 'a text holds the character U+0000, which cannot be kept or looked for; leave it out',
+};
+
 const CONNECTION_ERRORS = ['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN'];
 
 /** Any error of a transaction as one of ours; our own pass as they are. */
@@ -54,7 +60,7 @@ export function translateError(error: unknown): FieldlineError {
     return new FieldlineError(constraint.code, `${constraint.field}: ${constraint.message}`, { details, cause: found });
   }
   const code = CODES[found.code] ?? (isConnectionError(found.code) ? 'UNAVAILABLE' : 'INTERNAL');
-  return new FieldlineError(code, `catalog: ${found.message}`, {
+  return new FieldlineError(code, SENTENCES[found.code] ?? `catalog: ${found.message}`, {
     details: { sqlState: found.code, ...(found.constraint !== undefined && { constraint: found.constraint }) },
     cause: found,
   });

@@ -217,6 +217,14 @@ export function jobsConformance(name: string, open: () => Promise<Catalog>): voi
       expect((await theirs.jobs.get(id))!.status).toBe('cancelled');
     });
 
+    test('a character that no text can hold is named', async () => {
+      await create('never');
+      await expect(mine.jobs.list({ kind: '\0' })).rejects.toMatchObject({
+        code: 'BAD_REQUEST',
+        message: expect.stringContaining('U+0000'),
+      });
+    });
+
     test('a worker with nothing to do asks the database nothing', async () => {
       let claims = 0;
       const { jobs } = catalog.system;

@@ -15,7 +15,9 @@ export const Job = Resource('Job', {
     total: Nullable(Type.Number({ description: 'null until it is known' })),
     percent: Nullable(Type.Number({ minimum: 0, maximum: 100 })),
   }),
-  secondsLeft: Nullable(Type.Number({ description: 'Estimate from the pace so far; null where there is none' })),
+  secondsLeft: Nullable(
+    Type.Number({ description: 'Estimate from the pace so far, or else the one asked for; null where there is none' }),
+  ),
   attempts: Type.Integer({ description: 'Since it last came further' }),
   attemptsMax: Type.Integer(),
   delayedUntil: Nullable(Type.String({ format: 'date-time', description: 'When the next attempt follows' })),

@@ -3,6 +3,7 @@ import type { Job as JobRow } from '@fieldline/catalog';
 import type { Job } from '@fieldline/contract';
 import { MICROS_PER_SECOND, type Micros } from '@fieldline/model';
 import { isoOrNull, resource } from '../../text.ts';
+import { pacedSecondsLeft, REPLAY_KIND, replayParametersJson } from '../replays/replay-job.ts';
 
 export function jobJson(row: JobRow, now: Micros): Job {
   const { progressDone: done, progressTotal: total, status } = row;
@@ -10,9 +11,9 @@ export function jobJson(row: JobRow, now: Micros): Job {
   return resource(row, {
     kind: row.kind,
     status,
-    parameters: { ...row.parameters },
+    parameters: row.kind === REPLAY_KIND ? replayParametersJson(row) : { ...row.parameters },
     progress: { done, total, percent: status === 'completed' ? 100 : percent },
-    secondsLeft: secondsLeft(row, now),
+    secondsLeft: status === 'running' || status === 'queued' ? secondsLeft(row, now) : null,
     attempts: row.attempts,
     attemptsMax: row.attemptsMax,
     delayedUntil: status === 'queued' && row.runAt > now ? isoOrNull(row.runAt) : null,
@@ -24,9 +25,11 @@ export function jobJson(row: JobRow, now: Micros): Job {
   });
 }
 
+/** From the pace so far; before there is one, from the pace that was asked for. */
 function secondsLeft(row: JobRow, now: Micros): number | null {
   const { status, startedAt, progressTotal, progressDone, progressAtStart } = row;
-  if (status !== 'running' || startedAt === null || progressTotal === null) return null;
+  const askedFor = row.kind === REPLAY_KIND ? pacedSecondsLeft(row) : null;
+  if (status !== 'running' || startedAt === null || progressTotal === null) return askedFor;
   const perSecond = (progressDone - progressAtStart) / Math.max(1, (now - startedAt) / MICROS_PER_SECOND);
-  return perSecond <= 0 ? null : Math.ceil((progressTotal - progressDone) / perSecond);
+  return perSecond <= 0 ? askedFor : Math.ceil((progressTotal - progressDone) / perSecond);
 }

@@ -27,7 +27,7 @@ afterAll(() => test.stop());
 
 const start = (body: object, as = token) => test.call('POST', '/api/v1/telemetry/replay', { token: as, body });
 
-it('makes a job of what is asked for, with ids for keys and times in microseconds', async () => {
+it('makes a job of what is asked for, with ids for keys', async () => {
   const { status, body } = await start({
     devices: ['press-4', device.id],
     startTime: microsToIso(NOW - HOUR),
@@ -37,8 +37,12 @@ it('makes a job of what is asked for, with ids for keys and times in microsecond
   expect(body).toMatchObject({
     kind: 'telemetry-replay',
     status: 'queued',
-    parameters: { deviceIds: [device.id], from: NOW - HOUR, to: NOW, speed: null, target: 'live' },
+    parameters: {
+      devices: [device.id],
+      ...{ startTime: microsToIso(NOW - HOUR), endTime: microsToIso(NOW), speed: 'max', target: 'live' },
+    },
     progress: { done: 0, total: null, percent: null },
+    secondsLeft: null,
   });
   const found = await test.call('GET', `/api/v1/telemetry/replay/${body.id}`, { token });
   expect(found.body).toEqual(body);
@@ -55,6 +59,20 @@ it.each([
   ['a speed of nothing', { devices: 'all', startTime: '2026-01-01', target: 'live', speed: 0 }, 400],
 ])('refuses %s', async (_, body, status) => {
   expect((await start(body)).status).toBe(status);
+});
+
+it('estimates how long it takes at a pace that was asked for before it begins', async () => {
+  const hour = { startTime: microsToIso(NOW - HOUR), endTime: microsToIso(NOW) };
+  const { body } = await start({ devices: 'all', ...hour, target: 'sandbox', speed: 60 });
+  expect(body).toMatchObject({ status: 'queued', secondsLeft: 60, parameters: { speed: 60 } });
+});
+
+it.each([
+  ['too many devices', { devices: Array.from({ length: 1001 }, (_, at) => `d-${at}`) }, /^body\/devices .*1000/],
+  ['milliseconds that are too few', { devices: 'all', startTime: '1000' }, /five digits/],
+])('says what is wrong with %s', async (_, body, sentence) => {
+  const answer = await start({ startTime: '2026-01-01', target: 'live', ...body });
+  expect([answer.status, answer.body.detail]).toEqual([400, expect.stringMatching(sentence)]);
 });
 
 it("refuses another organization's device", async () => {
