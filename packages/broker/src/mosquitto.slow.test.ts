@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startBroker, type TestBroker, until } from './testing/harness.ts';
+import { WireTap } from './testing/stock-clients/wire-tap.ts';
 
 let broker: TestBroker;
 
@@ -19,7 +20,16 @@ function mosquitto(
   user: string,
   ...options: string[]
 ): { output: () => string; code: Promise<number | null> } {
-  const login = ['-h', '127.0.0.1', '-p', String(broker.port), '-u', user, '-P', 'secret', '-i', user];
+  return nameless(program, user, '-i', user, ...options);
+}
+
+/** Without a client id. */
+function nameless(
+  program: 'pub' | 'sub',
+  user: string,
+  ...options: string[]
+): { output: () => string; code: Promise<number | null> } {
+  const login = ['-h', '127.0.0.1', '-p', String(broker.port), '-u', user, '-P', 'secret'];
   const child = spawn(`mosquitto_${program}`, [...login, ...options]);
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
@@ -104,4 +114,65 @@ test('a wrong token is refused in words', async () => {
   const { code, output } = mosquitto('pub', 'dev-1', '-P', 'wrong', '-V', 'mqttv5', '-t', 'app/x', '-m', 'x');
   expect(await code).not.toBe(0);
   expect(output()).toMatch(/Bad (username|user name) or password/i);
+});
+
+test('a filter that is not allowed is refused in words: 0x87 in SUBACK', async () => {
+  const { code, output } = mosquitto('sub', 'dev-1', '-V', 'mqttv5', '-d', '-q', '1', '-t', 'secret/x');
+  await code;
+  expect(output()).toContain('Subscribed (mid: 1): 135');
+  expect(output()).toContain('All subscription requests were denied');
+});
+
+test('enhanced authentication is refused in words: 0x8C', async () => {
+  const method = ['-D', 'connect', 'authentication-method', 'SCRAM-SHA-256'];
+  const { code, output } = mosquitto('sub', 'dev-1', '-V', 'mqttv5', '-t', 'app/x', ...method);
+  expect(await code).toBe(0x8c);
+  expect(output()).toContain('Bad authentication method');
+});
+
+test('it is given a client id and calls itself so', async () => {
+  broker.events.length = 0;
+  const { code, output } = nameless('pub', 'dev-1', '-V', 'mqttv5', '-d', '-q', '1', '-t', 'app/x', '-m', 'x');
+  expect(await code).toBe(0);
+  const { clientId } = broker.events.find(({ type }) => type === 'connected')!;
+  expect(clientId).toMatch(/^auto-/);
+  expect(output()).toContain(`Client ${clientId} sending PUBLISH`);
+});
+
+test("it keeps to the broker's receive maximum and maximum packet size", async () => {
+  const own = await startBroker({ limits: { receiveMaximum: 3, packetBytesMax: 2_000 } });
+  const tap = await WireTap.open(own.port);
+  // Nothing is acknowledged before it has sent what it may.
+  own.beforeAppend = () => until(() => tap.mostUnansweredTo('broker') >= 3, 'three messages on their way');
+  const publish = (lines: readonly string[]): Promise<number | null> => {
+    const login = [
+      '-h',
+      '127.0.0.1',
+      '-p',
+      String(tap.port),
+      '-V',
+      'mqttv5',
+      '-u',
+      'dev-1',
+      '-P',
+      'secret',
+      '-i',
+      'dev-1',
+    ];
+    const child = spawn('mosquitto_pub', [...login, '-q', '1', '-t', 'v1/telemetry/org-1/dev-1', '-l']);
+    child.stdin.end(lines.map((line) => `${line}\n`).join(''));
+    return new Promise((resolve) => child.once('close', resolve));
+  };
+  try {
+    const lines = Array.from({ length: 50 }, (_, index) => `${index}`);
+    expect(await publish(lines)).toBe(0);
+    expect(own.records.map(({ payload }) => payload)).toEqual(lines);
+    expect(tap.mostUnansweredTo('broker')).toBe(3);
+    await publish(['x'.repeat(3_000)]);
+    expect(tap.largestPublishTo('broker')).toBeLessThan(2_000);
+    expect(own.broker.statistics().protocolErrors).toBe(0);
+  } finally {
+    tap.close();
+    await own.broker.stop();
+  }
 });

@@ -1,6 +1,6 @@
 /** What MQTT 5 adds, clause by clause, with a clock that stands still until it is told to move. */
 import { ManualClock } from '@fieldline/kit';
-import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
+import { connect, type IClientOptions, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { BrokerLimits } from './options.ts';
 import { HexClient, packetHex, startBroker, type TestBroker, text, until } from './testing/harness.ts';
@@ -24,7 +24,7 @@ afterEach(async () => {
 async function client(
   deviceId: string,
   options: IClientOptions = {},
-): Promise<{ mqtt: MqttClient; received: IPublishPacket[] }> {
+): Promise<{ mqtt: MqttClient; received: IPublishPacket[]; connack: IConnackPacket | undefined }> {
   const login = { clientId: deviceId, username: deviceId, password: 'secret', protocolVersion: 5 as const };
   const mqtt = connect({ host: '127.0.0.1', port: broker.port, reconnectPeriod: 0, ...login, ...options });
   mqtt.on('error', () => {});
@@ -32,8 +32,12 @@ async function client(
   // Before it is connected: what waited for it comes together with CONNACK.
   const received: IPublishPacket[] = [];
   mqtt.on('message', (_topic, _payload, packet) => received.push(packet));
+  let connack: IConnackPacket | undefined;
+  mqtt.once('connect', (packet) => {
+    connack = packet;
+  });
   await until(() => mqtt.connected, `${deviceId} is connected`);
-  return { mqtt, received };
+  return { mqtt, received, connack };
 }
 
 const KEPT: IClientOptions = { clean: false, properties: { sessionExpiryInterval: 1_000 } };
@@ -127,6 +131,58 @@ test('one PUBLISH carries the identifiers of all subscriptions that it falls und
   }));
   expect(both).toEqual({ qos: 2, ids: [1, 268_435_455] });
   expect(one).toEqual({ qos: 0, ids: [1] });
+});
+
+test.each([
+  [0, ['kept,live', 'kept,live', 'kept,live']],
+  [1, ['kept,live', 'live', 'kept,live']],
+  [2, ['live', 'live', 'live']],
+] as const)(
+  'retain handling %i: at a new subscription, at the same one again, at one that was given up before [MQTT-3.3.1-9] to [MQTT-3.3.1-11]',
+  async (rh, expected) => {
+    await start();
+    const publisher = await client('dev-2');
+    await publisher.mqtt.publishAsync('app/r', 'kept', { qos: 1, retain: true });
+    const subscriber = await client('dev-1');
+    const heardAfterSubscribing = async (): Promise<string> => {
+      subscriber.received.length = 0;
+      await subscriber.mqtt.subscribeAsync('app/#', { qos: 1, rh });
+      await publisher.mqtt.publishAsync('app/x', 'live', { qos: 1 });
+      await until(() => payloads(subscriber.received).endsWith('live'), 'the live message');
+      return payloads(subscriber.received);
+    };
+    const heard = [await heardAfterSubscribing(), await heardAfterSubscribing()];
+    await subscriber.mqtt.unsubscribeAsync('app/#');
+    heard.push(await heardAfterSubscribing());
+    expect(heard).toEqual(expected);
+  },
+);
+
+test('session expiry: what is granted instead is told, and kept to (3.2.2.3.2)', async () => {
+  await start({ sessionExpiryMaxS: 60 });
+  for (const [asked, told] of [
+    [3_600, 60],
+    [0xffffffff, 60],
+    [60, undefined],
+    [5, undefined],
+  ] as const) {
+    const { connack } = await client('dev-1', { properties: { sessionExpiryInterval: asked } });
+    expect(connack?.properties?.sessionExpiryInterval).toBe(told);
+  }
+  const kept = await client('dev-2', { clean: false, properties: { sessionExpiryInterval: 3_600 } });
+  await kept.mqtt.endAsync();
+  await until(
+    () => broker.events.some(({ type, clientId }) => type === 'disconnected' && clientId === 'dev-2'),
+    'gone',
+  );
+  const sessions = (): number => broker.broker.statistics().sessions;
+  const before = sessions();
+  const silent = await canary();
+  clock.advanceMs(59_000);
+  await silent.closed();
+  expect(sessions()).toBe(before);
+  clock.advanceMs(1_001);
+  await until(() => sessions() === before - 1, 'the session has ended');
 });
 
 test('server keep-alive: told, and kept to (3.2.2.3.14) [MQTT-3.1.2-21]', async () => {

@@ -4,62 +4,38 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startBroker, type TestBroker, until } from './testing/harness.ts';
-import { mosquitto } from './testing/stock-clients/mosquitto.ts';
+import { able, addressOf, arrived, CLIENTS, Subscribers, texts } from './testing/stock-clients/clients.ts';
 import { mqttJs } from './testing/stock-clients/mqtt-js.ts';
-import { hasPaho, paho } from './testing/stock-clients/paho.ts';
-import type {
-  Address,
-  Capability,
-  StockClient,
-  StockSubscriber,
-  SubscribeRequest,
-} from './testing/stock-clients/stock-client.ts';
+import type { Address, StockClient, StockSubscriber, SubscribeRequest } from './testing/stock-clients/stock-client.ts';
+import { WireTap } from './testing/stock-clients/wire-tap.ts';
 
-const CLIENTS: readonly StockClient[] = [mqttJs, mosquitto, ...(hasPaho() ? [paho] : [])];
 const PAIRS = CLIENTS.flatMap((from) => CLIENTS.map((to) => ({ from, to, name: `${from.name} to ${to.name}` })));
 const VERSIONS = [4, 5] as const;
 
 let broker: TestBroker;
 let five: Address;
-const subscribers: StockSubscriber[] = [];
+const subscribers = new Subscribers();
 
 beforeEach(async () => {
   const listener = { host: '127.0.0.1', port: 0 };
   broker = await startBroker({ listeners: { tcp: [listener], ws: [listener] } });
-  five = addressOf(5);
+  five = addressOf(broker, 5);
 });
 
 afterEach(async () => {
-  for (const subscriber of subscribers.splice(0)) subscriber.kill();
+  subscribers.killAll();
   await broker.broker.stop();
 });
 
-function addressOf(protocolVersion: 4 | 5, transport: Address['transport'] = 'tcp'): Address {
-  const kind = transport === 'tcp' ? 'tcp' : 'ws';
-  const { port } = broker.broker.addresses().find((address) => address.kind === kind)!;
-  return { port, transport, protocolVersion };
-}
-
-async function subscribe(
+const subscribe = (
   client: StockClient,
   request: Partial<SubscribeRequest> = {},
   address = five,
-): Promise<StockSubscriber> {
-  const subscriber = await client.subscribe(address, { clientId: 'listener', filter: 'app/#', qos: 2, ...request });
-  subscribers.push(subscriber);
-  return subscriber;
-}
-
-function arrived(subscriber: StockSubscriber, count: number): Promise<void> {
-  return until(() => subscriber.received.length >= count, `${count} messages`, 10_000);
-}
-
-const texts = ({ received }: StockSubscriber): string[] => received.map(({ payload }) => payload);
-const able = (capability: Capability): StockClient[] => CLIENTS.filter(({ supports }) => supports.has(capability));
+): Promise<StockSubscriber> => subscribers.add(client, address, request);
 
 describe.each(PAIRS)('$name', ({ from, to }) => {
   test.each(VERSIONS)('QoS 0, 1 and 2, MQTT version %s', async (version) => {
-    const address = addressOf(version);
+    const address = addressOf(broker, version);
     const subscriber = await subscribe(to, {}, address);
     const messages = ([0, 1, 2] as const).flatMap((qos) =>
       ['a', 'b', 'c'].map((letter) => ({ topic: `app/${qos}`, payload: `${letter}${qos}`, qos })),
@@ -122,7 +98,7 @@ describe.each(PAIRS)('$name', ({ from, to }) => {
   });
 
   test.each(VERSIONS)('what came while a subscriber was away, MQTT version %s', async (version) => {
-    const address = addressOf(version);
+    const address = addressOf(broker, version);
     const session = { clientId: 'sleeper', clean: false, sessionExpiryS: 100, qos: 1 } as const;
     await (await subscribe(to, session, address)).stop();
     await from.publish(
@@ -167,7 +143,7 @@ describe.each(PAIRS)('$name', ({ from, to }) => {
 
 describe.each(CLIENTS)('$name', (client) => {
   test.each(VERSIONS)('will, MQTT version %s', async (version) => {
-    const address = addressOf(version);
+    const address = addressOf(broker, version);
     const watcher = await subscribe(mqttJs, { clientId: 'watcher', filter: 'app/will' });
     const will = { topic: 'app/will', payload: 'gone', delayS: 0 };
     const doomed = await subscribe(client, { clientId: 'doomed', filter: 'app/x', will }, address);
@@ -232,7 +208,7 @@ describe.each(CLIENTS)('$name', (client) => {
 
 test.each(able('websocket'))('$name over WebSocket', async (client) => {
   for (const version of VERSIONS) {
-    const address = addressOf(version, 'websocket');
+    const address = addressOf(broker, version, 'websocket');
     const subscriber = await subscribe(client, { clientId: `listener-${version}` }, address);
     await client.publish(address, 'speaker', [{ topic: 'app/x', payload: 'over WebSocket', qos: 2 }]);
     await arrived(subscriber, 1);
@@ -254,17 +230,46 @@ test.each(able('retain options'))('$name: retain as published, retain handling',
   ]);
 });
 
-test.each(able('no local'))('$name: what it says itself does not come back with "no local"', async (client) => {
-  const will = { topic: 'app/will', payload: 'not to me', delayS: 0 };
-  const session = { clientId: 'self', clean: false, sessionExpiryS: 100, noLocal: true, qos: 1 } as const;
-  const subscriber = await subscribe(client, { ...session, will });
-  await mqttJs.publish(five, 'other', [{ topic: 'app/x', payload: 'from another', qos: 1 }]);
-  await arrived(subscriber, 1);
-  expect(texts(subscriber)).toEqual(['from another']);
+test.each(able('retain options'))('$name: retain handling 0, 1 and 2', async (client) => {
+  await mqttJs.publish(five, 'speaker', [{ topic: 'app/r', payload: 'kept', qos: 1, retain: true }]);
+  const session = { clientId: 'again', clean: false, sessionExpiryS: 100 } as const;
+  // Subscribed for the first time and once more, then a live message: what came before it.
+  const heardWith = async (retainHandling: 0 | 1 | 2): Promise<string[][]> => {
+    const heard: string[][] = [];
+    for (const live of ['first', 'second']) {
+      const clientId = `${session.clientId}-${retainHandling}`;
+      const subscriber = await subscribe(client, { ...session, clientId, retainHandling });
+      await mqttJs.publish(five, 'speaker', [{ topic: 'app/x', payload: live, qos: 1 }]);
+      await until(() => texts(subscriber).includes(live), live);
+      heard.push(texts(subscriber));
+      await subscriber.stop();
+    }
+    return heard;
+  };
+  expect(await heardWith(0)).toEqual([
+    ['kept', 'first'],
+    ['kept', 'second'],
+  ]);
+  expect(await heardWith(1)).toEqual([['kept', 'first'], ['second']]);
+  expect(await heardWith(2)).toEqual([['first'], ['second']]);
+});
+
+test.each(able('no local'))('$name: what it says itself comes back, and not with "no local"', async (client) => {
+  for (const noLocal of [false, true]) {
+    const subscriber = await subscribe(client, { clientId: `self-${noLocal}`, noLocal, qos: 1 });
+    const before = broker.broker.statistics().messagesReceived;
+    subscriber.say!({ topic: 'app/x', payload: 'my own', qos: 1 });
+    await until(() => broker.broker.statistics().messagesReceived > before, 'its message at the broker');
+    await mqttJs.publish(five, 'other', [{ topic: 'app/x', payload: 'from another', qos: 1 }]);
+    await until(() => texts(subscriber).includes('from another'), 'the message of another');
+    expect(texts(subscriber)).toEqual(noLocal ? ['from another'] : ['my own', 'from another']);
+    await subscriber.stop();
+  }
 });
 
 test.each(able('aliases from the server'))('$name: topic aliases of the broker', async (client) => {
-  const subscriber = await subscribe(client, { topicAliasMaximum: 2 });
+  const tap = await WireTap.open(five.port);
+  const subscriber = await subscribe(client, { topicAliasMaximum: 2 }, { ...five, port: tap.port });
   const topics = ['app/a', 'app/b', 'app/c', 'app/a', 'app/b', 'app/c'];
   await mqttJs.publish(
     five,
@@ -273,4 +278,7 @@ test.each(able('aliases from the server'))('$name: topic aliases of the broker',
   );
   await arrived(subscriber, 6);
   expect(subscriber.received.map(({ topic }) => topic)).toEqual(topics);
+  // Two aliases for three topics: the first two come by alias alone, the third never.
+  expect(tap.topicsTo('client')).toEqual(['app/a', 'app/b', 'app/c', '', '', 'app/c']);
+  tap.close();
 });

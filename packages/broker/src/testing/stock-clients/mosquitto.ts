@@ -6,7 +6,7 @@ import type { Address, ReceivedMessage, StockClient, StockMessage, SubscribeRequ
 
 export const mosquitto: StockClient = {
   name: 'Mosquitto',
-  supports: new Set(),
+  supports: new Set(['server keep-alive']),
 
   async subscribe(address, request) {
     const options = [...login(address, request.clientId), ...subscribeOptions(address, request)];
@@ -54,12 +54,15 @@ function login({ port, protocolVersion }: Address, clientId: string): string[] {
 }
 
 function subscribeOptions({ protocolVersion }: Address, request: SubscribeRequest): string[] {
-  const { filter, qos = 0, clean = true, sessionExpiryS, identifier, will } = request;
+  const { filter, qos = 0, clean = true, sessionExpiryS, identifier, receiveMaximum, packetBytesMax, will } = request;
   const isFive = protocolVersion === 5;
   return [
     ...['-t', filter, '-q', String(qos), '-F', '%j', '-d'],
     ...(clean ? [] : ['-c']),
     ...(isFive && sessionExpiryS !== undefined ? ['-x', String(sessionExpiryS)] : []),
+    ...(request.keepAliveS === undefined ? [] : ['-k', String(request.keepAliveS)]),
+    ...(receiveMaximum === undefined ? [] : ['-D', 'connect', 'receive-maximum', String(receiveMaximum)]),
+    ...(packetBytesMax === undefined ? [] : ['-D', 'connect', 'maximum-packet-size', String(packetBytesMax)]),
     ...(identifier === undefined ? [] : ['-D', 'subscribe', 'subscription-identifier', String(identifier)]),
     ...(will === undefined ? [] : ['--will-topic', will.topic, '--will-payload', will.payload, '--will-qos', '1']),
     ...(will === undefined || !isFive ? [] : ['-D', 'will', 'will-delay-interval', String(will.delayS)]),

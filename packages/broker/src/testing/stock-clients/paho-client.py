@@ -1,7 +1,9 @@
 """Eclipse Paho as a stock client: one request as JSON in the first argument; each message it gets is a line of JSON.
 
 {"address": …, "subscribe": …} subscribes, says "subscribed" and listens until standard input ends (then it leaves in order);
-{"address": …, "clientId": …, "publish": […]} publishes, waits for the acknowledgements and leaves.
+each line of standard input is a message that it publishes meanwhile;
+{"address": …, "clientId": …, "publish": […]} publishes, waits for the acknowledgements and leaves;
+{"address": …, "visit": …} connects, asks everything at once and says what each answer told, when all have come or the broker has left.
 """
 import json
 import sys
@@ -50,14 +52,11 @@ def open_client(client_id, clean=True):
     return client
 
 
-def connect(client, clean=True, session_expiry=None):
+def connect(client, clean=True, keep_alive=60, **terms):
     options = {}
     if is_five:
-        options = {
-            "clean_start": clean,
-            "properties": properties(PacketTypes.CONNECT, SessionExpiryInterval=session_expiry),
-        }
-    client.connect("127.0.0.1", address["port"], **options)
+        options = {"clean_start": clean, "properties": properties(PacketTypes.CONNECT, **terms)}
+    client.connect("127.0.0.1", address["port"], keepalive=keep_alive, **options)
     client.loop_start()
     if not connected.wait(10):
         sys.exit("not connected")
@@ -93,7 +92,14 @@ def listen(wanted):
     if will:
         delay = properties(PacketTypes.WILLMESSAGE, WillDelayInterval=will["delayS"])
         client.will_set(will["topic"], will["payload"], qos=1, properties=delay)
-    connect(client, wanted.get("clean", True), wanted.get("sessionExpiryS"))
+    connect(
+        client,
+        wanted.get("clean", True),
+        wanted.get("keepAliveS", 60),
+        SessionExpiryInterval=wanted.get("sessionExpiryS"),
+        ReceiveMaximum=wanted.get("receiveMaximum"),
+        MaximumPacketSize=wanted.get("packetBytesMax"),
+    )
     qos = wanted.get("qos", 0)
     if is_five:
         options = SubscribeOptions(
@@ -109,7 +115,9 @@ def listen(wanted):
     if not subscribed.wait(10):
         sys.exit("not subscribed")
     say("subscribed")
-    sys.stdin.read()
+    for line in sys.stdin:
+        message = json.loads(line)
+        client.publish(message["topic"], message["payload"], qos=message.get("qos", 0))
     client.disconnect()
     client.loop_stop()
 
@@ -135,7 +143,68 @@ def publish(client_id, messages):
     client.loop_stop()
 
 
+def told(reason_code, theirs):
+    heard = {"reasonCode": reason_code.value}
+    names = {
+        "reasonString": "ReasonString",
+        "assignedClientId": "AssignedClientIdentifier",
+        "serverKeepAliveS": "ServerKeepAlive",
+        "receiveMaximum": "ReceiveMaximum",
+        "packetBytesMax": "MaximumPacketSize",
+        "sessionExpiryS": "SessionExpiryInterval",
+    }
+    for ours, name in names.items():
+        if hasattr(theirs, name):
+            heard[ours] = getattr(theirs, name)
+    return heard
+
+
+def visit(wanted):
+    heard = {}
+    changed = threading.Condition()
+
+    def note(kind, reason_code, theirs, **more):
+        with changed:
+            heard.setdefault(kind, {**told(reason_code, theirs), **more})
+            changed.notify()
+
+    client = open_client(wanted["clientId"])
+    client.username_pw_set(wanted["userName"], wanted.get("password", "secret"))
+    client.on_connect = lambda _c, _u, flags, code, theirs: note(
+        "connack", code, theirs, sessionPresent=flags.session_present
+    ) or connected.set()
+    client.on_subscribe = lambda _c, _u, _m, codes, theirs: note("suback", codes[0], theirs)
+    client.on_unsubscribe = lambda _c, _u, _m, codes, theirs: note("unsuback", codes[0], theirs)
+    client.on_publish = lambda _c, _u, _m, code, theirs: note("puback", code, theirs)
+    client.on_disconnect = lambda _c, _u, _f, code, theirs: note("disconnect", code, theirs)
+    connect(
+        client,
+        wanted.get("clean", True),
+        SessionExpiryInterval=wanted.get("sessionExpiryS"),
+        AuthenticationMethod=wanted.get("authenticationMethod"),
+    )
+    awaited = {"connack"}
+    if heard["connack"]["reasonCode"] == 0:
+        if "subscribe" in wanted:
+            awaited.add("suback")
+            client.subscribe(wanted["subscribe"], qos=1)
+        if "unsubscribe" in wanted:
+            awaited.add("unsuback")
+            client.unsubscribe(wanted["unsubscribe"])
+        for message in wanted.get("publish", []):
+            awaited.add("puback")
+            client.publish(message["topic"], message["payload"], qos=message.get("qos", 0))
+    with changed:
+        changed.wait_for(lambda: "disconnect" in heard or awaited <= heard.keys(), 10)
+        answers = dict(heard)
+    say(answers)
+    client.disconnect()
+    client.loop_stop()
+
+
 if "subscribe" in request:
     listen(request["subscribe"])
+elif "visit" in request:
+    visit(request["visit"])
 else:
     publish(request["clientId"], request["publish"])

@@ -1,6 +1,8 @@
 /** Eclipse Paho for Python as a stock client; paho-client.py is the other half. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { until } from '../harness.ts';
 import type { ReceivedMessage, StockClient } from './stock-client.ts';
@@ -30,13 +32,27 @@ export const paho: StockClient = {
       child.stdin!.end();
       return exit;
     };
-    return { received, stop, kill: () => void child.kill('SIGKILL') };
+    return {
+      received,
+      say: (message) => void child.stdin!.write(`${JSON.stringify(message)}\n`),
+      stop,
+      kill: () => void child.kill('SIGKILL'),
+    };
   },
 
   async publish(address, clientId, messages) {
     const child = start({ address, clientId, publish: messages }, 'ignore');
     const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
     if (code !== 0) throw new Error(`Paho ended with ${code}`);
+  },
+
+  async visit(address, request) {
+    const child = start({ address, visit: request }, 'ignore');
+    const ended = once(child, 'exit');
+    const told = await text(child.stdout!);
+    const [code] = await ended;
+    if (code !== 0) throw new Error(`Paho ended with ${code}`);
+    return JSON.parse(told);
   },
 };
 

@@ -50,11 +50,19 @@ export interface SubscribeRequest {
   readonly retainAsPublished?: boolean;
   readonly retainHandling?: 0 | 1 | 2;
   readonly topicAliasMaximum?: number;
+  /** MQTT 5; how many QoS 1 and 2 messages it takes at a time. */
+  readonly receiveMaximum?: number;
+  /** MQTT 5; the largest packet that it takes. */
+  readonly packetBytesMax?: number;
+  /** Default 60. */
+  readonly keepAliveS?: number;
   readonly will?: { readonly topic: string; readonly payload: string; readonly delayS: number };
 }
 
 export interface StockSubscriber {
   readonly received: readonly ReceivedMessage[];
+  /** Publishes over the connection that listens; there where the client supports 'no local'. */
+  say?(message: StockMessage): void;
   /** Leaves in order. */
   stop(): Promise<void>;
   /** Breaks the connection without a word: the will is due. */
@@ -68,7 +76,48 @@ export type Capability =
   | 'no local'
   | 'retain options'
   /** Knows the topic behind an alias that the server sends. */
-  | 'aliases from the server';
+  | 'aliases from the server'
+  /** Pings as often as the server wants to hear it. */
+  | 'server keep-alive';
+
+/** One connection, MQTT 5, and what is asked over it: all of it at once. */
+export interface VisitRequest {
+  /** Empty = the server is to give one. */
+  readonly clientId: string;
+  readonly userName: string;
+  /** Default: the right one. */
+  readonly password?: string;
+  readonly authenticationMethod?: string;
+  readonly clean?: boolean;
+  readonly sessionExpiryS?: number;
+  /** QoS 1. */
+  readonly subscribe?: string;
+  readonly unsubscribe?: string;
+  readonly publish?: readonly StockMessage[];
+}
+
+/** What one answer of the broker said, as the client tells it. */
+export interface Told {
+  readonly reasonCode: number;
+  readonly reasonString?: string;
+}
+
+/** What a visitor was told; an answer that did not come before the end is not there. */
+export interface Visit {
+  readonly connack?: Told & {
+    readonly sessionPresent: boolean;
+    readonly assignedClientId?: string;
+    readonly serverKeepAliveS?: number;
+    readonly receiveMaximum?: number;
+    readonly packetBytesMax?: number;
+    readonly sessionExpiryS?: number;
+  };
+  readonly suback?: Told;
+  readonly unsuback?: Told;
+  /** The first one. */
+  readonly puback?: Told;
+  readonly disconnect?: Told;
+}
 
 export interface StockClient {
   readonly name: string;
@@ -77,4 +126,6 @@ export interface StockClient {
   subscribe(address: Address, request: SubscribeRequest): Promise<StockSubscriber>;
   /** Over one connection in order; resolves when all are acknowledged and the client has gone. `clientId` is the user name, too. */
   publish(address: Address, clientId: string, messages: readonly StockMessage[]): Promise<void>;
+  /** Resolves when everything is answered, or the broker has ended the connection. Not there where a client tells no answers. */
+  visit?(address: Address, request: VisitRequest): Promise<Visit>;
 }
