@@ -11,9 +11,10 @@ export interface Finding {
   readonly remedy: string;
   /**
    * How the doctor can mend it: `restart` the next start does it by itself, `log` from the log's records, `copy` from the
-   * copy that the part keeps of itself, `none` only from a backup, or not at all.
+   * copy that the part keeps of itself, `anew` by letting the part begin anew, without what it held, `none` only from a backup,
+   * or not at all.
    */
-  readonly mend: 'restart' | 'log' | 'copy' | 'none';
+  readonly mend: 'restart' | 'log' | 'copy' | 'anew' | 'none';
 }
 
 export interface Inspection {

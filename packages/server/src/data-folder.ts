@@ -41,6 +41,11 @@ export function openDataFolder(path: string): DataFolder {
       `dataDir ${path}: ${messageOf(error)}; choose a folder that can be written`,
     );
   }
+  return lockDataFolder(path);
+}
+
+/** Locks a folder that is there, and changes nothing else of it. Throws as openDataFolder() does. */
+export function lockDataFolder(path: string): DataFolder {
   const file = join(path, LOCK_FILE);
   for (let attempt = 0; attempt < 5; attempt++) {
     if (tryLock(file)) return { path, release: () => rmSync(file, { force: true }) };

@@ -1,26 +1,28 @@
 /** The key that encrypts secrets at rest: from the configuration, or a file in the data folder that is made at the first start. */
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FieldlineError, syncDirectorySync } from '@fieldline/kit';
+import { FieldlineError } from '@fieldline/kit';
 import type { Config } from './config/schema.ts';
+import { writeDurably } from './write-durably.ts';
 
 const KEY_BYTES = 32;
 const KEY_FILE = 'secret.key';
 
-/** The key, 32 bytes. Throws CONFIG_INVALID where what is set or stored is not one. */
-export function secretKey({ catalog, dataDir }: Config): Buffer {
+/** The key, 32 bytes. Throws CONFIG_INVALID where what is set or stored is not one, or none is there. */
+export function secretKey({ catalog, dataDir }: Pick<Config, 'catalog' | 'dataDir'>): Buffer {
   if (catalog.secretKey !== '') return decode(catalog.secretKey, 'catalog.secretKey');
   const file = join(dataDir, KEY_FILE);
-  if (existsSync(file)) return decode(readFileSync(file, 'utf8'), file);
-  const key = randomBytes(KEY_BYTES);
-  const descriptor = openSync(file, 'wx', 0o600);
-  writeSync(descriptor, key.toString('base64'));
-  fsyncSync(descriptor);
-  closeSync(descriptor);
-  // Without it nothing that was encrypted could be read again.
-  syncDirectorySync(dataDir);
-  return key;
+  return decode(existsSync(file) ? readFileSync(file, 'utf8') : '', file);
+}
+
+export function hasSecretKeyFile(dataDir: string): boolean {
+  return existsSync(join(dataDir, KEY_FILE));
+}
+
+/** Makes the file. Only before there is a catalog: what another key has encrypted could not be read any more. */
+export function makeSecretKey(dataDir: string): void {
+  writeDurably(join(dataDir, KEY_FILE), randomBytes(KEY_BYTES).toString('base64'), 0o600);
 }
 
 function decode(text: string, where: string): Buffer {

@@ -4,6 +4,7 @@ import { messageOf } from '@fieldline/kit';
 import type { Config } from './config/schema.ts';
 import { healthOf } from './health.ts';
 import { Installation } from './installation.ts';
+import { noteParts } from './installation-file.ts';
 import { PARTS } from './roles.ts';
 import { RunningParts } from './run-parts.ts';
 
@@ -41,6 +42,13 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const parts = new RunningParts(PARTS, installation, installation.logger);
   installation.health = () => healthOf(installation, parts);
   await parts.start();
+  try {
+    noteParts(config.dataDir);
+  } catch (error) {
+    // The next start notes it.
+    const sentence = 'it could not be noted which parts the data folder has: one that gets lost may not be missed';
+    installation.logger.warn({ error: messageOf(error) }, sentence);
+  }
   const { tcp, tls, ws, wss } = installation.mqtt;
   return {
     catalog: installation.catalog,

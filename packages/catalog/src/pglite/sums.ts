@@ -21,6 +21,8 @@ export interface ChangedFile {
 /** Files that consist of pages with checksums: tables, indexes and their maps. */
 export const PAGED_FILE = /^(base\/\d+|global)\/\d+(_(fsm|vm|init))?(\.\d+)?$/;
 
+/** Written by the server beside the database's files: which installation the folder belongs to. */
+const OWNER_FILE = 'installation';
 const FILES_AT_ONCE = 16;
 
 /**
@@ -97,8 +99,8 @@ async function filesIn(folder: string): Promise<string[]> {
   const paths = entries
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
-  // It has a checksum of its own, and no other file hangs on it.
-  return paths.filter((path) => path !== MARK_FILE);
+  // They have checksums of their own, and no other file hangs on them.
+  return paths.filter((path) => path !== MARK_FILE && path !== OWNER_FILE);
 }
 
 async function flush(path: string): Promise<void> {

@@ -225,7 +225,12 @@ class SegmentLog implements EmbeddedLog {
 
   async advance(topic: TopicName, partition: number, position: Position): Promise<void> {
     this.#refuseIfClosed();
-    await this.#writer(topic, partition).advanceTo(position);
+    const writer = this.#writer(topic, partition);
+    const from = writer.next;
+    if (from >= position) return;
+    await writer.advanceTo(position);
+    // The doctor does not miss what was never given.
+    await this.#groups.setGap(topic, partition, from, position);
   }
 
   async enforceRetention(now: Micros, neededFrom: NeededFrom = () => null): Promise<number> {

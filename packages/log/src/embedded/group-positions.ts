@@ -10,6 +10,8 @@ const REWRITE_BYTES_MIN = 1024 * 1024;
 
 /** In the place of a group: where the log begins. No group has a name with a space in front. */
 const BEGIN = ' begin';
+/** With a position behind it, in the place of a group: positions from there on were left out on purpose. */
+const GAP = ' gap ';
 
 /** Key → position. Keys are JSON: [topic, partition, group], or [topic, partition] for the log's own end. */
 type Positions = Map<string, Position>;
@@ -62,6 +64,11 @@ export class GroupPositions {
     await this.#put(keyOf(topic, partition, BEGIN), begin);
   }
 
+  /** Positions in between were never given: whoever looks for them is not to miss them. */
+  async setGap(topic: string, partition: number, from: Position, to: Position): Promise<void> {
+    await this.#put(keyOf(topic, partition, `${GAP}${from}`), to);
+  }
+
   /** The highest position that anybody is known to have seen in this partition. */
   knownEnd(topic: string, partition: number): Position {
     return knownEnd(this.#positions, topic, partition);
@@ -101,6 +108,8 @@ export async function inspectGroupPositions(path: string): Promise<{
   readonly tornBytes: number;
   knownEnd(topic: string, partition: number): Position;
   begin(topic: string, partition: number): Position | null;
+  /** Where positions that were left out from there on end; null where none were. */
+  gapEnd(topic: string, partition: number, from: Position): Position | null;
 }> {
   const { records, damage, tornBytes } = await readJournal(path);
   const positions = latest(records);
@@ -110,6 +119,7 @@ export async function inspectGroupPositions(path: string): Promise<{
     tornBytes,
     knownEnd: (topic, partition) => knownEnd(positions, topic, partition),
     begin: (topic, partition) => positions.get(keyOf(topic, partition, BEGIN)) ?? null,
+    gapEnd: (topic, partition, from) => positions.get(keyOf(topic, partition, `${GAP}${from}`)) ?? null,
   };
 }
 

@@ -31,6 +31,31 @@ test('a sound log has no findings', async () => {
   expect(partitions).toMatchObject([{ topic: TOPIC, partition: 0, first: 0, next: 60 }]);
 });
 
+test('positions that were left out on purpose are not missed, records behind a cut are', async () => {
+  for (const [name, from] of [
+    ['ahead', 60],
+    ['begun-ahead', 0],
+  ] as const) {
+    const dir = join(base, name);
+    if (from > 0) await cp(whole, dir, { recursive: true });
+    const log = await openEmbeddedLog({ dir, topics: TOPICS });
+    await log.advance(TOPIC, 0, 100);
+    await log.close();
+    expect((await inspectLog(dir)).findings).toEqual([]);
+    const again = await openEmbeddedLog({ dir, topics: TOPICS });
+    await again.append(TOPIC, testBatch(new TestOrigins(), testRecords(100, 5)));
+    await again.close();
+    const { findings, partitions } = await inspectLog(dir);
+    expect(findings).toEqual([]);
+    expect(partitions).toMatchObject([{ next: 105 }]);
+    await rm(join(dir, TOPIC, '0/0000000000000064.seg'), { force: true });
+    await rm(join(dir, TOPIC, '0/0000000000000100.seg'), { force: true });
+    expect((await inspectLog(dir)).findings).toMatchObject([
+      { place: expect.stringMatching(`records ${from} to 104`) },
+    ]);
+  }
+});
+
 test('a folder that is not there is empty', async () => {
   expect(await inspectLog(join(base, 'none'))).toMatchObject({ findings: [], partitions: [] });
 });

@@ -39,6 +39,7 @@ export async function inspectLog(dir: string): Promise<LogInspection> {
     const known = {
       begin: groups?.begin(topic, partition) ?? null,
       end: groups?.knownEnd(topic, partition) ?? 0,
+      gapEnd: (from: Position) => groups?.gapEnd(topic, partition, from) ?? null,
     };
     const found = await inspectPartition(dir, topic, partition, known, findings);
     partitions.push(found.bounds);
@@ -131,7 +132,11 @@ async function inspectPartition(
   dir: string,
   topic: TopicName,
   partition: number,
-  known: { readonly begin: Position | null; readonly end: Position },
+  known: {
+    readonly begin: Position | null;
+    readonly end: Position;
+    readonly gapEnd: (from: Position) => Position | null;
+  },
   findings: Finding[],
 ): Promise<{ bounds: InspectedPartition; segments: number; records: number }> {
   const folder = partitionFolder(dir, topic, partition);
@@ -141,7 +146,8 @@ async function inspectPartition(
   let end: Position = firsts[0] ?? 0;
   let isEndSure = true;
   let deletedBefore: Micros | null = null;
-  if (known.begin !== null && firsts.length > 0 && firsts[0]! > known.begin) {
+  const isBeginLost = known.begin !== null && firsts.length > 0 && firsts[0]! > known.begin;
+  if (isBeginLost && known.gapEnd(known.begin) !== firsts[0]) {
     findings.push(lostFile(segmentPath(folder, known.begin), known.begin, firsts[0]!));
   }
   for (const [index, first] of firsts.entries()) {
@@ -158,7 +164,7 @@ async function inspectPartition(
     isEndSure = recovery.damage.every(({ to }) => to !== null);
     end = Math.max(end, recovery.nextUnused);
   }
-  if (isEndSure && end < known.end) {
+  if (isEndSure && end < known.end && known.gapEnd(end) !== known.end) {
     const newest = firsts.at(-1);
     const first = known.begin ?? 0;
     findings.push(

@@ -6,11 +6,12 @@ import { existsSync } from 'node:fs';
 import { FieldlineError, messageOf } from '@fieldline/kit';
 import { type ConfigSources, loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
-import { openDataFolder } from '../data-folder.ts';
+import { lockDataFolder } from '../data-folder.ts';
 import { type Examination, examineFolder, findingsOf } from '../doctor/examine-folder.ts';
 import { type Mending, mendFolder } from '../doctor/mend-folder.ts';
 import { reportLines } from '../doctor/report.ts';
 import { topicSettings } from '../log-settings.ts';
+import { isDataFolder, optionsOf } from '../whole-folder.ts';
 
 export interface DoctorFlags {
   readonly repair?: boolean;
@@ -41,7 +42,11 @@ async function underLock<T>({ dataDir }: Config, work: () => Promise<T>): Promis
   if (!existsSync(dataDir)) {
     throw new FieldlineError('CONFIG_INVALID', `${dataDir} is not there; name the data folder (--data-dir)`);
   }
-  const folder = openDataFolder(dataDir);
+  if (!isDataFolder(dataDir)) {
+    const sentence = `${dataDir} is no data folder: nothing in it was made by Fieldline; name the data folder (--data-dir), and where its parts are volumes, mount them`;
+    throw new FieldlineError('CONFIG_INVALID', sentence);
+  }
+  const folder = lockDataFolder(dataDir);
   try {
     return await work();
   } finally {
@@ -56,7 +61,7 @@ async function examineAndMend(
   const say = (part: string): void => {
     if (json !== true && process.stderr.isTTY) console.error(`looking at ${part} …`);
   };
-  const examination = await examineFolder(config.dataDir, { catalogAdapter: config.catalog.adapter, say });
+  const examination = await examineFolder(config.dataDir, { ...optionsOf(config), say });
   if (repair !== true || findingsOf(examination).length === 0) return { examination, mending: null };
   return { examination, mending: await mendFolder(examination, topicSettings(config), Date.now()) };
 }

@@ -4,27 +4,36 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { inspectCatalog, newestCopy, restoringFrom } from '@fieldline/catalog';
+import { inspectCatalog } from '@fieldline/catalog';
 import { type Finding, type Inspection, isFieldlineError, messageOf, readJournal } from '@fieldline/kit';
-import { inspectLog, type LogInspection, TOPICS } from '@fieldline/log';
+import { inspectLog, type LogInspection } from '@fieldline/log';
 import { inspectStore, type StoreInspection } from '@fieldline/store';
+import { INSTALLATION_FILE, isThere, readInstallation } from '../installation-file.ts';
+import { foreignParts, type MissingPart, missingParts } from '../whole-folder.ts';
+import { comparePositions } from './compare-parts.ts';
 
 export const DOCTOR_PARTS = ['folder', 'broker', 'log', 'store', 'catalog'] as const;
 export type DoctorPart = (typeof DOCTOR_PARTS)[number];
 
 export interface Examination {
   readonly dataDir: string;
+  readonly hasKeySetting: boolean;
+  /** Parts that are gone; their findings are those of the part `folder`, too. */
+  readonly missing: readonly MissingPart[];
   readonly inspections: readonly Inspection[];
   readonly log: LogInspection;
   readonly store: StoreInspection;
 }
 
 const SECRET_KEY_BYTES = 32;
+const EMPTY_LOG: LogInspection = { part: 'log', counts: { segments: 0, records: 0 }, findings: [], partitions: [] };
 const FROM_BACKUP = 'restore it from a backup';
 
 export interface ExaminationOptions {
   /** Where the catalog is a PostgreSQL server, its folder is not missed. Default pglite. */
   readonly catalogAdapter?: 'pglite' | 'postgres';
+  /** Where the key is a setting, its file is not missed. Default false. */
+  readonly hasKeySetting?: boolean;
   /** Looks at the catalog too, which takes the longest: it is started on a copy. Default true. */
   readonly withCatalog?: boolean;
   /** Told what is looked at. */
@@ -33,22 +42,25 @@ export interface ExaminationOptions {
 
 /** Examines the folder of a server that does not run: the caller holds the folder's lock. */
 export async function examineFolder(dataDir: string, options: ExaminationOptions = {}): Promise<Examination> {
-  const { catalogAdapter = 'pglite', withCatalog = true, say = () => {} } = options;
+  const { catalogAdapter = 'pglite', hasKeySetting = false, withCatalog = true, say = () => {} } = options;
   say('folder');
-  const folder = await inspectFolder(dataDir, catalogAdapter);
+  const missing = await missingParts({ dataDir, catalogAdapter, hasKeySetting });
+  const folder = inspectFolder(dataDir, missing);
   say('broker');
   const broker = await inspectSessions(join(dataDir, 'broker', 'sessions.journal'));
   say('log');
-  const log = await inspectLog(join(dataDir, 'log'));
+  // One that is not there is told of with the folder.
+  const log = isThere(dataDir, 'log') ? await inspectLog(join(dataDir, 'log')) : EMPTY_LOG;
   say('store');
   const found = await inspectStore(join(dataDir, 'store'));
-  const store = { ...found, findings: [...found.findings, ...comparePositions(dataDir, log, found)] };
+  const compared = isThere(dataDir, 'log') ? comparePositions(dataDir, log, found) : [];
+  const store = { ...found, findings: [...found.findings, ...compared] };
   const inspections = [folder, broker, log, store];
   if (withCatalog) {
     say('catalog');
     inspections.push(await inspectCatalog(join(dataDir, 'catalog')));
   }
-  return { dataDir, inspections, log, store };
+  return { dataDir, hasKeySetting, missing, inspections, log, store };
 }
 
 /** All findings of all parts. */
@@ -56,19 +68,14 @@ export function findingsOf({ inspections }: Examination): Finding[] {
   return inspections.flatMap(({ findings }) => findings);
 }
 
-async function inspectFolder(dataDir: string, catalogAdapter: 'pglite' | 'postgres'): Promise<Inspection> {
-  const findings: Finding[] = [];
-  const has = (name: string): boolean => existsSync(join(dataDir, name));
-  const isUsed = has('log') || has('store') || has('catalog');
-  if (isUsed && !has('catalog') && catalogAdapter === 'pglite') {
-    const meaning = 'it is missing: nothing says any more whose telemetry that is, and the server does not start';
-    const file = join(dataDir, 'catalog');
-    const copy = await newestCopy(file);
-    const [remedy, mend] =
-      copy === null ? ([FROM_BACKUP, 'none'] as const) : ([restoringFrom(copy.takenAt), 'copy'] as const);
-    findings.push({ file, place: null, meaning, remedy, mend });
+function inspectFolder(dataDir: string, missing: readonly MissingPart[]): Inspection {
+  const findings = [...missing.map(({ finding }) => finding), ...foreignParts(dataDir)];
+  if (readInstallation(dataDir) === 'damaged') {
+    const meaning = 'it does not say any more which installation this is, and which parts it has';
+    const file = join(dataDir, INSTALLATION_FILE);
+    findings.push({ file, place: null, meaning, remedy: 'the next start writes it anew', mend: 'restart' });
   }
-  if (has('secret.key')) {
+  if (isThere(dataDir, 'key')) {
     const file = join(dataDir, 'secret.key');
     const text = readFileSync(file, 'utf8').trim();
     const isKey = Buffer.from(text, 'base64').length === SECRET_KEY_BYTES && /^[A-Za-z0-9+/]{43}=$/.test(text);
@@ -81,7 +88,7 @@ async function inspectFolder(dataDir: string, catalogAdapter: 'pglite' | 'postgr
 async function inspectSessions(file: string): Promise<Inspection> {
   const findings: Finding[] = [];
   let records = 0;
-  if (existsSync(dirname(file)) && !existsSync(file)) {
+  if (isThere(dirname(dirname(file)), 'broker') && !existsSync(file)) {
     const meaning = 'it is missing: sessions, subscriptions, queued messages and retained topics of clients are lost';
     const remedy = 'restore it from a backup; or the next start, or --repair, begins anew';
     findings.push({ file, place: null, meaning, remedy, mend: 'restart' });
@@ -112,35 +119,4 @@ async function inspectSessions(file: string): Promise<Inspection> {
     findings.push({ file, place: null, meaning: messageOf(error), remedy, mend: 'none' });
   }
   return { part: 'broker', counts: { records }, findings };
-}
-
-/** The store may be behind the log (it catches up), not ahead of it, and not behind what retention has deleted. */
-function comparePositions(dataDir: string, log: LogInspection, store: StoreInspection): Finding[] {
-  const findings: Finding[] = [];
-  // Others are how far replays were.
-  const ofTopics = store.positions.filter(({ topic }) => (TOPICS as readonly string[]).includes(topic));
-  for (const { topic, partition, next } of ofTopics) {
-    const bounds = log.partitions.find((each) => each.topic === topic && each.partition === partition);
-    const file = join(dataDir, 'log', topic, String(partition));
-    const end = bounds?.next ?? 0;
-    if (next > end) {
-      findings.push({
-        file,
-        place: `records ${end} to ${next - 1}`,
-        meaning:
-          'the store holds samples of them and the log ends before: records that were not stored yet may be lost too',
-        remedy: 'restore the log from a backup, or start: the log goes on behind them',
-        mend: 'restart',
-      });
-    } else if (bounds !== undefined && next < bounds.first) {
-      findings.push({
-        file,
-        place: `records ${next} to ${bounds.first - 1}`,
-        meaning: 'retention has deleted them before they were stored: their samples are lost',
-        remedy: 'keep the log longer (log.rawRetentionHours, log.rawRetentionBytes)',
-        mend: 'none',
-      });
-    }
-  }
-  return findings;
 }

@@ -3,13 +3,16 @@
  * `<data folder>/set-aside/<time>`. Out: what was done, and what could not be, in sentences.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { restoreCatalog } from '@fieldline/catalog';
-import { openJournal } from '@fieldline/kit';
+import { makeDirectorySync, openJournal } from '@fieldline/kit';
 import { openEmbeddedLog, type TopicName, type TopicSettings } from '@fieldline/log';
 import { repairStore } from '@fieldline/store';
 import { EVENTS_GROUP } from '../events-consumer.ts';
+import { type KeptPart, noteParts } from '../installation-file.ts';
+import { hasSecretKeyFile, makeSecretKey } from '../secret-key.ts';
+import { endOf, positionsAhead } from './compare-parts.ts';
 import { type Examination, findingsOf } from './examine-folder.ts';
 
 export interface Mending {
@@ -34,15 +37,24 @@ export async function mendFolder(
     .filter(({ mend }) => mend === 'none')
     .map(({ file, place, meaning }) => `${file}${place === null ? '' : `, ${place}`}: ${meaning}`);
   const store = await mendStore(examination, asideDir);
+  // What is let begin anew, or made again from elsewhere, is missed no more.
+  const given = examination.missing.filter(({ finding }) => finding.mend !== 'none').map(({ part }) => part);
+  noteParts(dataDir, given);
   return { done: [...done, ...store.done], notMended: [...notMended, ...store.notMended] };
 }
 
+function isMissing({ missing }: Examination, part: KeptPart): boolean {
+  return missing.some((each) => each.part === part);
+}
+
 /** Opening the journal cuts a torn end off, or writes what is intact anew and keeps the damaged file beside it. */
-async function mendSessions({ dataDir, inspections }: Examination): Promise<string[]> {
+async function mendSessions(examination: Examination): Promise<string[]> {
+  const { dataDir, inspections } = examination;
   const findings = inspections.find(({ part }) => part === 'broker')!.findings.filter(({ mend }) => mend === 'restart');
-  if (findings.length === 0) return [];
+  if (findings.length === 0 && !isMissing(examination, 'broker')) return [];
   const path = join(dataDir, 'broker', 'sessions.journal');
   const wasThere = existsSync(path);
+  makeDirectorySync(dirname(path));
   const { journal, damage } = await openJournal(path);
   await journal.close();
   if (!wasThere) return [`${path}: begun anew`];
@@ -51,24 +63,34 @@ async function mendSessions({ dataDir, inspections }: Examination): Promise<stri
 
 /** Opening the log does the same for its segments and its consumers' positions. */
 async function mendLog(
-  { dataDir, log }: Examination,
+  examination: Examination,
   topics: Record<TopicName, TopicSettings>,
   asideDir: string,
 ): Promise<string[]> {
+  const { dataDir, log, store } = examination;
   const findings = log.findings.filter(({ mend }) => mend !== 'none');
-  if (findings.length === 0) return [];
+  const ahead = positionsAhead(log, store);
+  if (findings.length === 0 && !isMissing(examination, 'log') && ahead.length === 0) return [];
   const dir = join(dataDir, 'log');
   const done: string[] = [];
   const format = join(dir, 'format');
   if (findings.some(({ file }) => file === format)) {
     if (existsSync(format)) {
-      await mkdir(join(asideDir, 'log'), { recursive: true });
+      makeDirectorySync(join(asideDir, 'log'));
       await rename(format, join(asideDir, 'log', 'format'));
       done.push(`moved ${format} to ${join(asideDir, 'log', 'format')}`);
     }
     done.push(`${format}: written anew`);
   }
+  if (isMissing(examination, 'log')) done.push(`${dir}: begun anew`);
   const opened = await openEmbeddedLog({ dir, topics });
+  for (const stored of ahead) {
+    const { topic, partition, next } = stored;
+    await opened.advance(topic as TopicName, partition, next);
+    done.push(
+      `${join(dir, topic, String(partition))}: goes on at record ${next}; that records ${endOf(log, stored)} to ${next - 1}, which the store has read, are not in it is accepted`,
+    );
+  }
   await opened.close();
   for (const { file, place } of findings)
     if (file !== format) done.push(`${file}, ${place}: cut off, or kept aside and passed over`);
@@ -81,16 +103,20 @@ async function mendCatalog(
   topics: Record<TopicName, TopicSettings>,
   asideDir: string,
 ): Promise<string[]> {
-  const { dataDir } = examination;
+  const { dataDir, hasKeySetting } = examination;
   const done: string[] = [];
   const folder = join(dataDir, 'catalog');
   for (const { file } of findingsOf(examination).filter((finding) => dirname(finding.file) === `${folder}.copies`)) {
-    await mkdir(asideDir, { recursive: true });
+    makeDirectorySync(asideDir);
     await rename(file, join(asideDir, basename(file)));
     done.push(`moved ${file} to ${asideDir}`);
   }
   if (!findingsOf(examination).some(({ mend }) => mend === 'copy')) return done;
   const { takenAt } = await restoreCatalog(folder, asideDir);
+  if (!hasKeySetting && !hasSecretKeyFile(dataDir)) {
+    makeSecretKey(dataDir);
+    done.push(`${join(dataDir, 'secret.key')}: made anew; a copy holds nothing that the one before has encrypted`);
+  }
   await readEventsAgain(join(dataDir, 'log'), topics);
   return [
     ...done,
@@ -110,11 +136,20 @@ async function readEventsAgain(dir: string, topics: Record<TopicName, TopicSetti
   }
 }
 
-async function mendStore({ dataDir, log, store }: Examination, asideDir: string): Promise<Mending> {
+async function mendStore(examination: Examination, asideDir: string): Promise<Mending> {
+  const { dataDir, log, store } = examination;
   const oldestOf = (topic: string, partition: number): number =>
     log.partitions.find((each) => each.topic === topic && each.partition === partition)?.first ?? 0;
-  const { done, fromLog, isNew } = await repairStore({ dir: join(dataDir, 'store'), asideDir, oldestOf }, store);
-  const notMended: string[] = [];
+  const dir = join(dataDir, 'store');
+  const { done, fromLog, unreadable, isNew } = isMissing(examination, 'store')
+    ? {
+        done: [`${dir}: the next start begins it anew, from the log’s oldest record`],
+        fromLog: [],
+        unreadable: [],
+        isNew: true,
+      }
+    : await repairStore({ dir, asideDir, oldestOf }, store);
+  const notMended = unreadable.map((what) => `store/sealed/${what}; the log brings again what it still holds of it`);
   const raw = log.partitions.find(({ topic }) => topic === 'telemetry.raw');
   if (raw !== undefined && raw.first === 0) return { done, notMended };
   const limit =

@@ -1,0 +1,58 @@
+/** What one part cannot know alone: how far the store has read the log. In: what was found in each; out: findings. */
+import { join } from 'node:path';
+import type { Finding } from '@fieldline/kit';
+import { type InspectedPartition, type LogInspection, TOPICS } from '@fieldline/log';
+import type { StoreInspection } from '@fieldline/store';
+
+type StoredPosition = StoreInspection['positions'][number];
+
+/** The store may be behind the log (it catches up), not ahead of it, and not behind what retention has deleted. */
+export function comparePositions(dataDir: string, log: LogInspection, store: StoreInspection): Finding[] {
+  return [
+    ...positionsAhead(log, store).map((stored) => lostRecords(dataDir, stored, endOf(log, stored))),
+    ...readPositions(store).flatMap((stored) => {
+      const bounds = partitionOf(log, stored);
+      return bounds !== undefined && stored.next < bounds.first ? [deletedRecords(dataDir, stored, bounds.first)] : [];
+    }),
+  ];
+}
+
+/** Where the store has read farther than the log reaches. */
+export function positionsAhead(log: LogInspection, store: StoreInspection): StoredPosition[] {
+  return readPositions(store).filter((stored) => stored.next > endOf(log, stored));
+}
+
+/** The first position behind the partition's records; 0 where it has none. */
+export function endOf(log: LogInspection, stored: StoredPosition): number {
+  return partitionOf(log, stored)?.next ?? 0;
+}
+
+/** Other positions are how far replays were. */
+function readPositions({ positions }: StoreInspection): StoredPosition[] {
+  return positions.filter(({ topic }) => (TOPICS as readonly string[]).includes(topic));
+}
+
+function partitionOf({ partitions }: LogInspection, stored: StoredPosition): InspectedPartition | undefined {
+  return partitions.find(({ topic, partition }) => topic === stored.topic && partition === stored.partition);
+}
+
+function lostRecords(dataDir: string, { topic, partition, next }: StoredPosition, end: number): Finding {
+  return {
+    file: join(dataDir, 'log', topic, String(partition)),
+    place: `records ${end} to ${next - 1}`,
+    meaning:
+      'the store holds samples of them and the log ends before: records that were not stored yet may be lost too',
+    remedy: 'restore the log from a backup; or start, or --repair: the log goes on behind them, without them',
+    mend: 'restart',
+  };
+}
+
+function deletedRecords(dataDir: string, { topic, partition, next }: StoredPosition, first: number): Finding {
+  return {
+    file: join(dataDir, 'log', topic, String(partition)),
+    place: `records ${next} to ${first - 1}`,
+    meaning: 'retention has deleted them before they were stored: their samples are lost',
+    remedy: 'keep the log longer (log.rawRetentionHours, log.rawRetentionBytes)',
+    mend: 'none',
+  };
+}
