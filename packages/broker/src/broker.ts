@@ -119,7 +119,8 @@ class EmbeddedBroker implements Broker {
       ws: options.listeners.ws ?? [],
       limits: this.#limits,
       logger: this.#context.logger,
-      accept: (stream, peer) => this.#accept(stream, peer),
+      clock,
+      accept: (stream, peer, acceptedMs) => this.#accept(stream, peer, acceptedMs),
       refused: () => {
         this.#counters.connectionsRefused += 1;
       },
@@ -324,8 +325,8 @@ class EmbeddedBroker implements Broker {
     yield* this.#context.router.snapshot();
   }
 
-  #accept(stream: ClientStream, peer: PeerFacts): void {
-    this.#context.connections.add(new Connection(this.#context, stream, peer));
+  #accept(stream: ClientStream, peer: PeerFacts, acceptedMs: number): void {
+    this.#context.connections.add(new Connection(this.#context, stream, peer, acceptedMs));
   }
 
   #tick(): void {

@@ -75,16 +75,18 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
   readonly #acknowledgements = new AcknowledgementBuffer();
   readonly #answers: DurableOrder;
 
-  constructor(context: BrokerContext, socket: ClientStream, peer: PeerFacts) {
+  /** `acceptedMs`: when TCP was accepted (monotonic): from then on CONNECT is awaited. */
+  constructor(context: BrokerContext, socket: ClientStream, peer: PeerFacts, acceptedMs: number) {
     this.#context = context;
     this.#socket = socket;
     this.#peer = peer;
     this.#answers = new DurableOrder(context.store, context.clock);
     this.held = new HeldBytes(context.budgets, context.limits);
     this.#frames = new FrameReader(this, Math.min(context.limits.connectBytesMax, context.limits.packetBytesMax));
-    this.#connectedMs = context.clock.monotonicMs();
+    this.#connectedMs = acceptedMs;
     this.#lastReceivedMs = this.#connectedMs;
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    if (socket.onGathered === null) socket.onGathered = () => this.#onGathered();
     socket.on('drain', () => this.#onDrain());
     socket.on('error', () => {}); // 'close' follows, and that is what counts
     socket.on('close', () => {
@@ -247,6 +249,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
     if (this.#phase !== 'open') {
       this.#context.counters.connectionsRefused += 1;
       this.#ended(reasonCode, reason, false);
+      this.#socket.destroy(); // There is nothing to be told; over WebSocket it need not close the closing handshake either.
       return;
     }
     this.close(reasonCode, reason);
@@ -266,9 +269,16 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
     this.#checkBudget();
   }
 
+  /** Part of a WebSocket message has come. */
+  #onGathered(): void {
+    if (this.#phase === 'closed') return;
+    this.#lastReceivedMs = this.#context.clock.monotonicMs();
+    this.#checkPartial();
+  }
+
   /** What is left of a packet whose rest is still to come counts, and not for ever. */
   #checkPartial(): void {
-    const kept = this.#phase === 'closed' ? 0 : this.#frames.bufferedBytes;
+    const kept = this.#phase === 'closed' ? 0 : this.#frames.bufferedBytes + (this.#socket.gatheredBytes ?? 0);
     if (this.held.keepsPartial(kept, this.#lastReceivedMs) || this.#phase === 'closed') return;
     this.#end('over-budget', REASON.quotaExceeded, 'too many bytes of packets that are not complete');
   }

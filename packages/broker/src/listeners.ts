@@ -11,7 +11,7 @@ import {
   type TLSSocket,
   Server as TlsServer,
 } from 'node:tls';
-import { FieldlineError, type Logger, messageOf } from '@fieldline/kit';
+import { type Clock, FieldlineError, type Logger, messageOf } from '@fieldline/kit';
 import type { PeerFacts } from './open-session.ts';
 import type { BrokerLimits, TcpListenerOptions, TlsListenerOptions, TlsMaterial } from './options.ts';
 import { WebSocketDoor } from './websocket-door.ts';
@@ -20,6 +20,9 @@ import { WebSocketDoor } from './websocket-door.ts';
 export interface ClientStream extends Duplex {
   /** The client is let in: what holds strangers back ends. */
   admitted?(): void;
+  /** What it holds of a message that is not complete, and is called when that has grown. */
+  readonly gatheredBytes?: number;
+  onGathered?: (() => void) | null;
 }
 
 type ListenerKind = 'tcp' | 'tls' | 'ws' | 'wss';
@@ -37,7 +40,9 @@ export interface ListenersOptions {
   readonly ws: readonly (TcpListenerOptions | TlsListenerOptions)[];
   readonly limits: BrokerLimits;
   readonly logger: Logger;
-  readonly accept: (stream: ClientStream, peer: PeerFacts) => void;
+  readonly clock: Clock;
+  /** `acceptedMs`: when TCP was accepted (monotonic). */
+  readonly accept: (stream: ClientStream, peer: PeerFacts, acceptedMs: number) => void;
   readonly refused: () => void;
 }
 
@@ -47,10 +52,18 @@ export interface ListenersOptions {
  */
 const SOCKETS = { highWaterMark: 16 * 1024, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
 
+interface Handshake {
+  readonly socket: Socket;
+  readonly acceptedMs: number;
+  readonly forget: () => void;
+}
+
 export class Listeners {
   readonly #options: ListenersOptions;
   readonly #open: { kind: ListenerKind; server: Server; options: TcpListenerOptions | TlsListenerOptions }[] = [];
   readonly #sockets = new Set<Socket>();
+  /** Sockets that are at their TLS handshake, by both their ends. */
+  readonly #handshakes = new Map<string, Handshake>();
 
   constructor(options: ListenersOptions) {
     this.#options = options;
@@ -105,40 +118,57 @@ export class Listeners {
 
   #tcpServer(): Server {
     const server = createServer(SOCKETS);
-    server.on('connection', (socket) => this.#count(socket) && this.#accept(socket, peerOf(socket, false)));
+    const { clock, accept } = this.#options;
+    server.on(
+      'connection',
+      (socket) => this.#count(socket) && accept(socket, peerOf(socket, false), clock.monotonicMs()),
+    );
     return server;
   }
 
   #tlsServer(options: TlsListenerOptions): Server {
-    return this.#secureServer(options, (socket) => this.#accept(socket, securePeerOf(socket)));
+    return this.#secureServer(options, (socket, acceptedMs) =>
+      this.#options.accept(socket, securePeerOf(socket), acceptedMs),
+    );
   }
 
   #webSocketServer(): Server {
     const door = this.#webSocketDoor();
-    const server = createServer();
-    server.on('connection', (socket) => this.#count(socket) && door.take(socket, peerOf(socket, false)));
+    const server = createServer(SOCKETS);
+    const { clock } = this.#options;
+    server.on(
+      'connection',
+      (socket) => this.#count(socket) && door.take(socket, peerOf(socket, false), clock.monotonicMs()),
+    );
     return server;
   }
 
   #webSocketTlsServer(options: TlsListenerOptions): Server {
     const door = this.#webSocketDoor();
-    return this.#secureServer(options, (socket) => door.take(socket, securePeerOf(socket)));
+    return this.#secureServer(options, (socket, acceptedMs) => door.take(socket, securePeerOf(socket), acceptedMs));
   }
 
   #webSocketDoor(): WebSocketDoor {
-    const { limits, accept, refused } = this.#options;
-    return new WebSocketDoor({ limits, accept, refused });
+    const { limits, clock, accept, refused } = this.#options;
+    return new WebSocketDoor({ limits, clock, accept, refused });
   }
 
-  #accept(socket: Socket, peer: PeerFacts): void {
-    socket.setNoDelay(true);
-    this.#options.accept(socket, peer);
-  }
-
-  #secureServer(options: TlsListenerOptions, secured: (socket: TLSSocket) => void): Server {
-    const server = tlsServer(options, this.#options.limits.connectTimeoutMs);
-    server.on('connection', (socket: Socket) => this.#count(socket));
-    server.on('secureConnection', secured);
+  #secureServer(options: TlsListenerOptions, secured: (socket: TLSSocket, acceptedMs: number) => void): Server {
+    const { clock, limits } = this.#options;
+    const server = tlsServer(options, limits.connectTimeoutMs);
+    server.on('connection', (socket: Socket) => {
+      if (!this.#count(socket)) return;
+      const ends = endsOf(socket);
+      const forget = (): void => void this.#handshakes.delete(ends);
+      this.#handshakes.set(ends, { socket, acceptedMs: clock.monotonicMs(), forget });
+      socket.once('close', forget);
+    });
+    server.on('secureConnection', (socket) => {
+      const handshake = this.#handshakes.get(endsOf(socket));
+      handshake?.socket.off('close', handshake.forget);
+      handshake?.forget();
+      secured(socket, handshake?.acceptedMs ?? clock.monotonicMs());
+    });
     server.on('tlsClientError', (error, socket) => {
       this.#options.refused();
       this.#options.logger.debug(
@@ -217,6 +247,11 @@ function checked<T>(work: () => T): T {
       { cause: error },
     );
   }
+}
+
+/** What a TCP connection and the TLS connection on it have in common. */
+function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
+  return `${localAddress}:${localPort} ${remoteAddress}:${remotePort}`;
 }
 
 function peerOf(socket: Socket, secure: boolean): PeerFacts {

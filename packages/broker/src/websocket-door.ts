@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Clock } from '@fieldline/kit';
 import { WebSocketServer } from 'ws';
 import type { ClientStream } from './listeners.ts';
 import type { PeerFacts } from './open-session.ts';
@@ -17,16 +18,23 @@ const BATCH_BYTES_MAX = 64 * 1024;
 
 export interface WebSocketDoorOptions {
   readonly limits: BrokerLimits;
-  readonly accept: (stream: ClientStream, peer: PeerFacts) => void;
+  readonly clock: Clock;
+  readonly accept: (stream: ClientStream, peer: PeerFacts, acceptedMs: number) => void;
   readonly refused: () => void;
+}
+
+/** A socket before it is a WebSocket. */
+interface Visitor {
+  readonly peer: PeerFacts;
+  readonly acceptedMs: number;
+  readonly timer: NodeJS.Timeout;
 }
 
 export class WebSocketDoor {
   readonly #options: WebSocketDoorOptions;
   readonly #http: Server;
   readonly #webSockets: WebSocketServer;
-  readonly #peers = new WeakMap<Socket, PeerFacts>();
-  readonly #timers = new WeakMap<Socket, NodeJS.Timeout>();
+  readonly #visitors = new WeakMap<Socket, Visitor>();
 
   constructor(options: WebSocketDoorOptions) {
     this.#options = options;
@@ -35,6 +43,7 @@ export class WebSocketDoor {
       clientTracking: false,
       // Compression would let a few bytes become many in our memory.
       perMessageDeflate: false,
+      autoPong: false,
       // Several packets may stand in one message; one may be as large as it is.
       maxPayload: options.limits.packetBytesMax + BATCH_BYTES_MAX,
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
@@ -56,14 +65,17 @@ export class WebSocketDoor {
     });
   }
 
-  /** Takes a socket whose TLS handshake, if any, is done. */
-  take(socket: Socket, peer: PeerFacts): void {
-    this.#peers.set(socket, peer);
-    const timer = setTimeout(() => {
-      this.#options.refused();
-      socket.destroy();
-    }, this.#options.limits.connectTimeoutMs);
-    this.#timers.set(socket, timer);
+  /** Takes a socket whose TLS handshake, if any, is done; the time-out runs since it was accepted (monotonic ms). */
+  take(socket: Socket, peer: PeerFacts, acceptedMs: number): void {
+    const { clock, limits, refused } = this.#options;
+    const timer = setTimeout(
+      () => {
+        refused();
+        socket.destroy();
+      },
+      acceptedMs + limits.connectTimeoutMs - clock.monotonicMs(),
+    );
+    this.#visitors.set(socket, { peer, acceptedMs, timer });
     socket.once('close', () => clearTimeout(timer));
     this.#http.emit('connection', socket);
   }
@@ -77,10 +89,12 @@ export class WebSocketDoor {
     }
     const { limits, accept } = this.#options;
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      clearTimeout(this.#timers.get(socket));
+      const { peer, acceptedMs, timer } = this.#visitors.get(socket)!;
+      this.#visitors.delete(socket);
+      clearTimeout(timer);
       // Frame headers and masks come on top of what a CONNECT may have.
       const stream = new WebSocketStream(webSocket, socket, limits.connectBytesMax + 1_024);
-      accept(stream, this.#peers.get(socket)!);
+      accept(stream, peer, acceptedMs);
     });
   }
 

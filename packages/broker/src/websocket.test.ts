@@ -1,6 +1,7 @@
 /** MQTT over WebSocket (MQTT 5, 6), plain and over TLS, with mqtt.js and with bare WebSockets. */
 import { request } from 'node:http';
 import { connect as connectTcp } from 'node:net';
+import { Metrics } from '@fieldline/kit';
 import { type MqttClient, connect as mqttConnect } from 'mqtt';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -65,9 +66,9 @@ class BareWebSocket {
     return this;
   }
 
-  async connect(): Promise<this> {
+  async connect(clientId = 'dev-9'): Promise<this> {
     await this.open();
-    this.socket.send(fromHex(CONNECT));
+    this.socket.send(fromHex(connectHex(clientId)));
     await until(() => this.received.length >= 4, 'CONNACK');
     this.received = Buffer.alloc(0);
     this.messageCount = 0;
@@ -75,7 +76,10 @@ class BareWebSocket {
   }
 }
 
-const CONNECT = packetHex('10', `00044d515454 04 c2 0000 ${text('dev-9')} ${text('dev-9')} ${text('secret')}`);
+/** Always the same device. */
+function connectHex(clientId: string): string {
+  return packetHex('10', `00044d515454 04 c2 0000 ${text(clientId)} ${text('dev-9')} ${text('secret')}`);
+}
 
 test.each([4, 5] as const)('mqtt.js, version %i: into the log and from other doors', async (version) => {
   await start();
@@ -100,7 +104,7 @@ test('packets do not keep to the borders of messages [MQTT-6.0.0-2]; what is wri
   await start();
   const bare = await new BareWebSocket().open();
   const publish = packetHex('32', `${text('v1/telemetry/org-1/dev-9')} 0001 61`);
-  const bytes = fromHex(CONNECT + publish + publish.replace('0001 61', '0002 62'));
+  const bytes = fromHex(connectHex('dev-9') + publish + publish.replace('0001 61', '0002 62'));
   for (const byte of bytes.subarray(0, 40)) bare.socket.send(Buffer.from([byte]));
   bare.socket.send(bytes.subarray(40));
   await until(() => bare.received.toString('hex') === '20020000' + '40020001' + '40020002', 'three answers');
@@ -162,6 +166,39 @@ test('strangers: no request in time, no CONNECT in time, more bytes than a CONNE
   greedy.socket.send(Buffer.alloc(100_000));
   await Promise.all([silentClosed, until(() => undecided.closeCode !== null && greedy.closeCode !== null, 'closed')]);
   expect(broker.events.filter(({ type }) => type === 'connected')).toEqual([]);
+});
+
+test('messages that are not complete count for their device; the one beyond its budget is closed, others are not', async () => {
+  const metrics = new Metrics();
+  await start({ metrics, limits: { partialBytesPerDeviceMax: 1_000_000, packetBytesMax: 500_000 } });
+  const partial = async (): Promise<number> => {
+    const gauge = await metrics.registry.getSingleMetric('mqtt_budget_used_bytes')!.get();
+    return gauge.values.find(({ labels }) => labels.budget === 'partial' && labels.scope === 'device')!.value;
+  };
+  const held: BareWebSocket[] = [];
+  for (let count = 1; count <= 3; count++) {
+    const bare = await new BareWebSocket().connect(`client-${count}`);
+    held.push(bare);
+    bare.socket.send(Buffer.alloc(400_000, 0xc0), { fin: false });
+    if (count < 3) while ((await partial()) < count * 400_000) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await until(() => held[2]!.closeCode !== null, 'the third is closed');
+  expect([held[0]!.closeCode, held[1]!.closeCode]).toEqual([null, null]);
+  expect(broker.events.at(-1)).toMatchObject({ type: 'disconnected', reasonCode: 0x97 });
+  expect(await partial()).toBeLessThan(1_000_000);
+  // Complete, it is what it was: a malformed packet. What was held is free.
+  for (const bare of held) bare.socket.terminate();
+  await until(() => broker.broker.statistics().connections === 0, 'all are gone');
+  expect(await partial()).toBe(0);
+});
+
+test('a message that is never complete ends its connection in time; pings in between change nothing', async () => {
+  await start({ limits: { packetTimeoutMs: 300 } });
+  const bare = await new BareWebSocket().connect();
+  bare.socket.send(Buffer.from([0x30, 0x7f]), { fin: false });
+  const pings = setInterval(() => bare.socket.readyState === WebSocket.OPEN && bare.socket.ping(), 50);
+  await until(() => bare.closeCode !== null, 'it is closed').finally(() => clearInterval(pings));
+  expect(broker.events.at(-1)).toMatchObject({ type: 'disconnected', reasonCode: 0x97 });
 });
 
 test('a message over the largest packet ends the connection of a known client, too (1009)', async () => {
