@@ -400,6 +400,7 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
     this.#isGreeted = true;
     this.#tell('connected', REASON.success, '');
     this.write(encodeConnackAccepted(this.protocolVersion, isPresent, serverTerms));
+    this.#context.router.beginRetained(this.#session!);
     this.wake();
     this.#guard(() => this.#frames.release());
     this.#checkPartial();

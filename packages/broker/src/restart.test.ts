@@ -187,3 +187,47 @@ test('the journal is rewritten when it has grown, with nothing lost', async () =
   const restored = (await connect(after, 'dev-1')).client;
   await until(() => restored.received.includes(Buffer.from('app/1')), 'the queue is there');
 });
+
+test('wills of those who were connected are published after a restart, of sessions that end with their connection, too', async () => {
+  const { test: before, folder } = await start();
+  const watcher = (await connect(before, 'dev-9')).client;
+  watcher.send(packetHex('82', `0001 00 ${text('app/wills/#')} 01`));
+  await until(() => watcher.hex.startsWith('90'), 'SUBACK');
+  const will = (name: string) => ({
+    will: { topic: `app/wills/${name}`, payload: Buffer.from('gone'), qos: 1 as const, retain: false },
+  });
+  const connected = await connectClient(before, 'dev-1', will('clean'));
+  const kept = { clean: false, properties: { sessionExpiryInterval: 100 } };
+  const alsoConnected = await connectClient(before, 'dev-2', { ...kept, ...will('kept') });
+  await (await connectClient(before, 'dev-3', will('polite'))).endAsync();
+  await until(() => before.events.some((event) => event.type === 'disconnected'), 'DISCONNECT');
+  await before.broker.publish({
+    organizationId: 'org-1',
+    topic: 'app/flush',
+    payload: Buffer.from('x'),
+    qos: 1,
+    retain: true,
+  });
+
+  const { test: after, folder: second } = await start(folder);
+  const back = (await connect(after, 'dev-9')).client;
+  await until(() => back.received.includes('app/wills/kept'), 'the will of the session that is kept');
+  expect(back.received.includes('app/wills/clean')).toBe(true);
+  expect(back.received.includes('app/wills/polite')).toBe(false);
+  expect(after.broker.statistics().sessions).toBe(2);
+  back.send('40020001 40020002');
+  await after.broker.publish({
+    organizationId: 'org-1',
+    topic: 'app/flush',
+    payload: Buffer.from('y'),
+    qos: 1,
+    retain: true,
+  });
+
+  const { test: third } = await start(second);
+  const again = (await connect(third, 'dev-9')).client;
+  again.send('c000');
+  await until(() => again.hex.includes('d000'), 'what waits is sent');
+  expect(again.received.includes('app/wills')).toBe(false);
+  for (const client of [connected, alsoConnected]) client.end(true);
+});

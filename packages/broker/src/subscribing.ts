@@ -6,7 +6,6 @@ import { encodeSuback } from './packets/suback.ts';
 import type { SubscribePacket, SubscriptionRequest } from './packets/subscribe.ts';
 import { encodeUnsuback } from './packets/unsuback.ts';
 import type { UnsubscribePacket } from './packets/unsubscribe.ts';
-import type { Subscription } from './router/subscription-trie.ts';
 import { levelCount, parseFilter } from './router/topic.ts';
 import type { Session } from './session/session.ts';
 
@@ -16,7 +15,6 @@ export function subscribe(
   session: Session,
   packet: SubscribePacket,
 ): void {
-  const made: { request: SubscriptionRequest; subscription: Subscription; isNew: boolean }[] = [];
   const reasons: string[] = [];
   const reasonCodes: number[] = packet.subscriptions.map((request) => {
     const refusal = refusalOf(context, session, request);
@@ -26,15 +24,15 @@ export function subscribe(
     }
     const { filter, qos, noLocal, retainAsPublished } = request;
     const subscription = { filter, qos, noLocal, retainAsPublished, identifier: packet.subscriptionIdentifier ?? 0 };
-    made.push({ request, subscription, isNew: context.router.subscribe(session, subscription) });
-    if (session.isPersistent) context.store.note({ kind: 'subscribed', key: session.key, subscription });
+    const isNew = context.router.subscribe(session, subscription);
+    const owesRetained = context.router.oweRetained(session, subscription, isNew, request.retainHandling);
+    if (session.isPersistent)
+      context.store.note({ kind: 'subscribed', key: session.key, subscription, ...(owesRetained && { owesRetained }) });
     return qos;
   });
   connection.whenDurable(() => {
     connection.answer(encodeAnswer(connection, packet.packetId, reasonCodes, reasons));
-    for (const { request, subscription, isNew } of made) {
-      context.router.sendRetained(session, subscription, isNew, request.retainHandling);
-    }
+    context.router.beginRetained(session);
   });
 }
 

@@ -15,6 +15,8 @@ class Node {
   message: Message | null = null;
   /** Whom the message counts for; null = nobody. */
   publisher: Usage | null = null;
+  /** Which of all set() calls has brought the message. */
+  serial = 0;
   readonly holder: Usage | null;
 
   constructor(holder: Usage | null) {
@@ -36,6 +38,7 @@ export class RetainedTree {
   readonly #root = new Node(null);
   #count = 0;
   #byteLength = 0;
+  #serial = 0;
 
   get count(): number {
     return this.#count;
@@ -43,6 +46,11 @@ export class RetainedTree {
 
   get byteLength(): number {
     return this.#byteLength;
+  }
+
+  /** Messages set so far: what is retained from now on has a higher number. */
+  get serial(): number {
+    return this.#serial;
   }
 
   get(topic: string): Message | null {
@@ -89,6 +97,8 @@ export class RetainedTree {
     this.#takeMessage(node);
     node.message = message;
     node.publisher = publisher;
+    this.#serial += 1;
+    node.serial = this.#serial;
     this.#count += 1;
     this.#add(publisher, bytesOf(message));
   }
@@ -97,15 +107,15 @@ export class RetainedTree {
     return this.#removeFrom(this.#root, topic.split('/'), 0);
   }
 
-  /** Messages under a filter that have not expired. */
-  *match(filter: string, nowMs: number): Generator<Message> {
-    for (const message of find(this.#root, filter.split('/'), 0)) {
-      if (message.expiresAtMs > nowMs) yield message;
+  /** Messages under a filter that have not expired; those up to this serial, where one is given. */
+  *match(filter: string, nowMs: number, serialMax = Number.POSITIVE_INFINITY): Generator<Message> {
+    for (const { message, serial } of find(this.#root, filter.split('/'), 0)) {
+      if (message !== null && serial <= serialMax && message.expiresAtMs > nowMs) yield message;
     }
   }
 
-  all(): Generator<Message> {
-    return subtree(this.#root, false);
+  *all(): Generator<Message> {
+    for (const { message } of subtree(this.#root, false)) if (message !== null) yield message;
   }
 
   /** Removes what has expired; returns the topics. */
@@ -159,9 +169,10 @@ function bytesOf(message: Message): number {
   return messageBytes(message) + RETAINED_BYTES;
 }
 
-function* find(node: Node, levels: readonly string[], depth: number): Generator<Message> {
+/** Nodes under a filter; maybe without a message. */
+function* find(node: Node, levels: readonly string[], depth: number): Generator<Node> {
   if (depth === levels.length) {
-    if (node.message !== null) yield node.message;
+    yield node;
     return;
   }
   const level = levels[depth]!;
@@ -177,8 +188,8 @@ function* find(node: Node, levels: readonly string[], depth: number): Generator<
   }
 }
 
-function* subtree(node: Node, withoutDollar: boolean): Generator<Message> {
-  if (node.message !== null) yield node.message;
+function* subtree(node: Node, withoutDollar: boolean): Generator<Node> {
+  if (node.message !== null) yield node;
   for (const [name, child] of node.children ?? [])
     if (!withoutDollar || !name.startsWith('$')) yield* subtree(child, false);
 }

@@ -176,17 +176,29 @@ export class Router {
   }
 
   /**
-   * Owes the session what is retained under a subscription that was just made (3.3.1.3). It is sent by sendNextRetained() as
-   * fast as the client reads, so that a hundred thousand topics are neither dropped nor all waiting at once.
+   * Owes the session what is retained under a subscription that was just made (3.3.1.3), and nothing that is retained later:
+   * that comes as it is published. It is sent by sendNextRetained() as fast as the client reads, so that a hundred thousand
+   * topics are neither dropped nor all waiting at once. False where there is nothing to owe.
    */
-  sendRetained(session: Session, subscription: Subscription, isNew: boolean, handling: RetainHandling): void {
-    const { share, filter } = parseFilter(subscription.filter);
-    if (share !== null || handling === 2 || (handling === 1 && !isNew)) return;
-    const { organizationId } = session.identity;
-    const retained = this.#room(organizationId).retained.match(filter, this.#options.clock.nowMs());
-    const messages = oneAfterTheOther(this.#options.standing?.(organizationId, filter) ?? [], retained);
+  oweRetained(session: Session, subscription: Subscription, isNew: boolean, handling: RetainHandling): boolean {
+    const { share } = parseFilter(subscription.filter);
+    if (share !== null || handling === 2 || (handling === 1 && !isNew)) return false;
+    const { serial } = this.#room(session.identity.organizationId).retained;
     session.owedRetained ??= new Map();
-    session.owedRetained.set(subscription.filter, { subscription, messages });
+    session.owedRetained.set(subscription.filter, { subscription, serialMax: serial, messages: null });
+    return true;
+  }
+
+  /** From now on the session is sent what it is owed: its client knows about the subscriptions. */
+  beginRetained(session: Session): void {
+    if (session.owedRetained === null) return;
+    const { organizationId } = session.identity;
+    for (const owed of session.owedRetained.values()) {
+      if (owed.messages !== null) continue;
+      const { filter } = owed.subscription;
+      const retained = this.#room(organizationId).retained.match(filter, this.#options.clock.nowMs(), owed.serialMax);
+      owed.messages = oneAfterTheOther(this.#options.standing?.(organizationId, filter) ?? [], retained);
+    }
     session.link?.wake();
   }
 
@@ -194,6 +206,7 @@ export class Router {
   sendNextRetained(session: Session): boolean {
     if (session.owedRetained === null) return false;
     for (const [filter, { subscription, messages }] of session.owedRetained) {
+      if (messages === null) continue;
       for (let next = messages.next(); next.done !== true; next = messages.next()) {
         const message = next.value;
         if (message.expiresAtMs <= this.#options.clock.nowMs()) continue;
@@ -204,8 +217,10 @@ export class Router {
         return true;
       }
       session.owedRetained.delete(filter);
+      // Behind the last message's own note, so a crash between them sends again rather than nothing.
+      if (session.isPersistent) this.#options.store.note({ kind: 'retained-sent', key: session.key, filter });
     }
-    session.owedRetained = null;
+    if (session.owedRetained.size === 0) session.owedRetained = null;
     return false;
   }
 

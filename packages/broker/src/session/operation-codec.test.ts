@@ -24,6 +24,13 @@ const OPERATIONS: StoredOperation[] = [
     key: 'k',
     subscription: { filter: '$share/g/a/#', qos: 1, noLocal: false, retainAsPublished: true, identifier: 268_435_455 },
   },
+  {
+    kind: 'subscribed',
+    key: 'k',
+    subscription: { filter: 'a/#', qos: 1, noLocal: false, retainAsPublished: true, identifier: 0 },
+    owesRetained: true,
+  },
+  { kind: 'retained-sent', key: 'k', filter: 'a/#' },
   { kind: 'unsubscribed', key: 'k', filter: 'a/#' },
   { kind: 'queued', message, deliveries },
   { kind: 'queued', message: forEver, deliveries },

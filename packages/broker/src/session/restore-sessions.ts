@@ -1,5 +1,6 @@
 /** Builds sessions again from stored operations. What refers to something unknown is passed over: it has ended since. */
 import { type Delivery, type Message, ownMessage, type SharedDelivery } from '../message.ts';
+import type { Subscription } from '../router/subscription-trie.ts';
 import type { QueueSpool } from './queue-spool.ts';
 import { Session } from './session.ts';
 import type { StoredDelivery, StoredOperation } from './session-store.ts';
@@ -49,10 +50,14 @@ export class RestoringSessions {
         this.#byKey.delete(operation.key);
         break;
       case 'subscribed':
-        found.session.subscriptions.set(operation.subscription.filter, operation.subscription);
+        subscribed(found.session, operation.subscription, operation.owesRetained === true);
+        break;
+      case 'retained-sent':
+        found.session.owedRetained?.delete(operation.filter);
         break;
       case 'unsubscribed':
         found.session.subscriptions.delete(operation.filter);
+        found.session.owedRetained?.delete(operation.filter);
         break;
       case 'sent':
         sent(found, operation.id, operation.packetId);
@@ -111,6 +116,7 @@ export class RestoringSessions {
       this.#byKey.set(key, found);
     }
     found.session.expiryIntervalS = expiryIntervalS;
+    found.session.isStored = true;
     found.session.will = will && { ...will, message: ownMessage(will.message) };
     found.endsAtMs = endsAtMs;
   }
@@ -124,6 +130,14 @@ export class RestoringSessions {
       found.queued.set(id, { message: operation.message, qos, retain, subscriptionIdentifiers, id, stored });
     }
   }
+}
+
+function subscribed(session: Session, subscription: Subscription, owesRetained: boolean): void {
+  session.subscriptions.set(subscription.filter, subscription);
+  session.owedRetained?.delete(subscription.filter);
+  if (!owesRetained) return;
+  session.owedRetained ??= new Map();
+  session.owedRetained.set(subscription.filter, { subscription, serialMax: Number.POSITIVE_INFINITY, messages: null });
 }
 
 function sent(found: Restoring, id: number, packetId: number): void {

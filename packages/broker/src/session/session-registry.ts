@@ -65,7 +65,6 @@ export class SessionRegistry {
     const isPresent = session !== undefined;
     const { queueBytesPerSessionMax, spool } = this.#options;
     session ??= new Session(key, request.clientId, request.identity, queueBytesPerSessionMax, spool);
-    const wasStored = session.isPersistent;
     session.identity = request.identity;
     session.expiryIntervalS = request.expiryIntervalS;
     session.will = request.will;
@@ -73,8 +72,9 @@ export class SessionRegistry {
     session.countFor(this.#options.budgets.device(request.identity));
     this.#alone.delete(session);
     session.outbound.reconnect();
-    if (session.isPersistent) this.#note(session, null);
-    else if (wasStored) this.#options.store.note({ kind: 'ended', key });
+    if (!session.isPersistent) this.#noteEnded(session);
+    // A will is kept for every session: a crash defers it to the restart (3.1.2.5).
+    if (session.isPersistent || session.will !== null) this.#note(session, null);
     return { session, isPresent };
   }
 
@@ -90,7 +90,6 @@ export class SessionRegistry {
 
   /** DISCONNECT may change how long the session outlives the connection (3.14.2.2.2). */
   changeExpiry(session: Session, expiryIntervalS: number): void {
-    if (session.isPersistent && expiryIntervalS === 0) this.#options.store.note({ kind: 'ended', key: session.key });
     session.expiryIntervalS = expiryIntervalS;
   }
 
@@ -124,8 +123,9 @@ export class SessionRegistry {
     this.#options.router.handOver(session, true);
     session.outbound.clear();
     session.receivedQos2.clear();
-    if (session.isPersistent) this.#options.store.note({ kind: 'ended', key: session.key });
+    // In this order: a crash between them sends it twice rather than never.
     this.#sendWill(session);
+    this.#noteEnded(session);
   }
 
   /** The session of this device that has been alone for longest; undefined where all are connected. */
@@ -152,15 +152,22 @@ export class SessionRegistry {
     for (const session of restoring.sessions()) {
       const subscriptions = [...session.subscriptions.values()];
       for (const subscription of subscriptions) router.subscribe(session, subscription);
+      // All that was retained at the restart: nobody knows how much of it was sent.
+      for (const { subscription } of session.owedRetained?.values() ?? [])
+        router.oweRetained(session, subscription, true, 0);
     }
+    const over: Session[] = [];
     for (const { session, endsAtMs } of restoring.finish(router.sharedOf)) {
       session.disconnected(nowMs, true);
       if (endsAtMs !== null) session.endsAtMs = endsAtMs;
       this.#sessions.set(session.key, session);
       session.countFor(budgets.device(session.identity));
       this.#alone.add(session);
+      if (!session.isPersistent) over.push(session);
       yield;
     }
+    // Their connections went with the process: their wills are due before anybody comes back.
+    for (const session of over) this.end(session);
   }
 
   /**
@@ -168,12 +175,19 @@ export class SessionRegistry {
    * change between two steps (session-store.ts): what is taken from a session is taken at one moment.
    */
   *snapshot(): Generator<StoredOperation | null> {
-    const persistent = [...this.#sessions.values()].filter(({ isPersistent }) => isPersistent);
+    const stored = [...this.#sessions.values()].filter(({ isStored }) => isStored);
+    const persistent = stored.filter(({ isPersistent }) => isPersistent);
     const byMessage = new Map<Message, StoredDelivery[]>();
+    for (const session of stored) {
+      if (!session.isPersistent) yield operationOf(session, null);
+    }
     for (const session of persistent) {
       const { key } = session;
       yield operationOf(session, Number.isFinite(session.endsAtMs) ? session.endsAtMs : null);
-      for (const subscription of session.subscriptions.values()) yield { kind: 'subscribed', key, subscription };
+      for (const subscription of session.subscriptions.values()) {
+        const owesRetained = session.owedRetained?.has(subscription.filter);
+        yield { kind: 'subscribed', key, subscription, ...(owesRetained && { owesRetained }) };
+      }
       for (const { delivery, isSpooled } of session.outbound.unfinished()) {
         const deliveries = byMessage.get(delivery.message);
         // What comes out of the spool is not gathered: all of it would be in memory.
@@ -212,7 +226,14 @@ export class SessionRegistry {
   }
 
   #note(session: Session, endsAtMs: number | null): void {
+    session.isStored = true;
     this.#options.store.note(operationOf(session, endsAtMs));
+  }
+
+  #noteEnded(session: Session): void {
+    if (!session.isStored) return;
+    session.isStored = false;
+    this.#options.store.note({ kind: 'ended', key: session.key });
   }
 }
 

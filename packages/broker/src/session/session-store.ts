@@ -1,7 +1,7 @@
 /**
  * The session store's port: what must survive a restart, as operations in the order in which they happened. Operations
  * are noted at once and become durable together; durable() tells when everything noted so far is. Only persistent
- * sessions and retained messages are noted.
+ * sessions, wills and retained messages are noted.
  */
 import type { Delivery, Message, QoS } from '../message.ts';
 import type { ClientIdentity } from '../options.ts';
@@ -14,13 +14,21 @@ export type StoredOperation =
       readonly key: string;
       readonly clientId: string;
       readonly identity: ClientIdentity;
+      /** 0: only its will is kept, and due after a restart. */
       readonly expiryIntervalS: number;
       readonly will: Will | null;
       /** When it ends while nobody is connected (wall time, ms); null = it was connected, or never ends. */
       readonly endsAtMs: number | null;
     }
   | { readonly kind: 'ended'; readonly key: string }
-  | { readonly kind: 'subscribed'; readonly key: string; readonly subscription: Subscription }
+  | {
+      readonly kind: 'subscribed';
+      readonly key: string;
+      readonly subscription: Subscription;
+      /** What is retained under it is still to be sent, until `retained-sent`. */
+      readonly owesRetained?: true;
+    }
+  | { readonly kind: 'retained-sent'; readonly key: string; readonly filter: string }
   | { readonly kind: 'unsubscribed'; readonly key: string; readonly filter: string }
   | { readonly kind: 'queued'; readonly message: Message; readonly deliveries: readonly StoredDelivery[] }
   | { readonly kind: 'sent'; readonly key: string; readonly id: number; readonly packetId: number }

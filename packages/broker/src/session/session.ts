@@ -31,7 +31,10 @@ export interface Will {
 /** Retained messages under a new subscription that were not sent yet. */
 export interface OwedRetained {
   readonly subscription: Subscription;
-  readonly messages: Generator<Message>;
+  /** What was retained later (RetainedTree.serial) is not owed. */
+  readonly serialMax: number;
+  /** null = not begun: the client has no SUBACK yet, or has not come back since a restart. */
+  messages: Generator<Message> | null;
 }
 
 /** A QoS 2 message from the client that is on its way to where it goes. */
@@ -55,7 +58,7 @@ export class Session {
   expiryIntervalS = 0;
   readonly subscriptions = new Map<string, Subscription>();
   readonly outbound: Outbound;
-  /** By filter, so never more than there are subscriptions; null = none. Outlives the connection, not the process. */
+  /** By filter, so never more than there are subscriptions; null = none. After a restart it is begun anew. */
   owedRetained: Map<string, OwedRetained> | null = null;
   /**
    * QoS 2 packet ids that came in and were not released yet (4.3.3): on their way, taken, or given to the subscribers
@@ -81,7 +84,10 @@ export class Session {
     this.outbound = new Outbound(queueBytesMax, spool);
   }
 
-  /** Survives its connection, and so is kept in the session store. */
+  /** The session store knows it: it survives its connection, or has a will. */
+  isStored = false;
+
+  /** Survives its connection, and so is kept in the session store with all that it has. */
   get isPersistent(): boolean {
     return this.expiryIntervalS > 0;
   }
