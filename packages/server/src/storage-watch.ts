@@ -123,7 +123,8 @@ function sentenceOf(name: string, level: StorageLevel, freeBytes: number): strin
   return `no room is left for the ${name} (${free}); what cannot be stored is not acknowledged; make room`;
 }
 
-async function measureFolder(folder: string): Promise<Room> {
+/** The file system that a folder stands on. */
+export async function measureFolder(folder: string): Promise<Room> {
   const { bavail, blocks, bsize } = await statfs(folder);
   return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
 }

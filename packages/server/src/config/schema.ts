@@ -324,6 +324,12 @@ export const ConfigSchema = section('Fieldline', {
   jobs: section('Long work: replays.', {
     replayLoadPercentMax: integer(50, 1, 100, "Most of one processor's time that a replay takes, percent."),
     sandboxRetentionHours: integer(168, 1, 87_600, 'How long what a replay has filled a sandbox with is kept, hours.'),
+    sandboxBytesMax: integer(
+      10_737_418_240,
+      16_777_216,
+      1_125_899_906_842_624,
+      'Room that all sandboxes together may take, bytes; a replay that needs more fails and says so.',
+    ),
     finishedRetentionHours: integer(720, 1, 87_600, 'How long jobs that have ended are listed, hours.'),
   }),
   api: section('REST, Socket.IO and the web UI.', {

@@ -16,6 +16,7 @@ import type {
   ReplayRun,
 } from './history-messages.ts';
 import type { CatalogGate } from './messages.ts';
+import { refuseWithoutRoom } from './sandbox-room.ts';
 import { Sandboxes } from './sandboxes.ts';
 
 const TOPIC = 'telemetry.raw';
@@ -27,7 +28,8 @@ const { config, log, storePort, catalogPort } = workerData as HistoryThreadData;
 const logger = createLogger('history', config.logLevel);
 const liveStore = remote<LiveStore>(storePort);
 const catalog = remote<CatalogGate>(catalogPort);
-const sandboxes = new Sandboxes(join(config.dataDir, 'sandbox'), logger);
+const sandboxLimits = { folder: join(config.dataDir, 'sandbox'), bytesMax: config.jobs.sandboxBytesMax };
+const sandboxes = new Sandboxes(sandboxLimits.folder, logger);
 const running = new Map<string, AbortController>();
 
 const host: HistoryHost = {
@@ -111,6 +113,7 @@ function optionsOf({
     },
     onProgress: async (reached) => {
       port.postMessage({ type: 'history-progress', jobId, checkpoint: reached } satisfies HistoryProgressMessage);
+      if (target === 'sandbox') await refuseWithoutRoom(sandboxLimits);
     },
     settings: {
       samplesPerTransactionMax: config.pipeline.samplesPerTransactionMax,
