@@ -4,6 +4,7 @@ import { remote } from '@fieldline/kit';
 import { openEmbeddedLogReader, type SharedLog } from '@fieldline/log';
 import type { Installation } from '../installation.ts';
 import type { BrokerHost, BrokerThreadData, ConnectionMessage, LogHost } from '../threads/messages.ts';
+import { noteOpenedAt } from '../threads/opened-at.ts';
 import { startThread } from '../threads/start-thread.ts';
 import { onConnection } from './events-part.ts';
 
@@ -20,7 +21,7 @@ export async function startLog(of: Installation): Promise<void> {
   of.sharedLog = thread.handover as SharedLog;
   of.logHost = remote<LogHost>(portToLog(of));
   of.logReader = openEmbeddedLogReader({ shared: of.sharedLog, logger: of.logger });
-  of.logOpenedAt = await of.logReader.bounds('telemetry.raw');
+  of.logOpenedAt = noteOpenedAt(of.config.dataDir, await of.logReader.bounds('telemetry.raw'), of.logger);
   thread.worker.on('message', (message: ConnectionMessage) => {
     if (message?.type === 'connection') onConnection(of, message);
   });

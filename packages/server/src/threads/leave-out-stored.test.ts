@@ -1,11 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@fieldline/kit';
-import { type EmbeddedLog, openEmbeddedLog } from '@fieldline/log';
-import { type Origin, payloadOf, RawBatchBuilder } from '@fieldline/model';
+import { type EmbeddedLog, type LogReader, openEmbeddedLog, type TopicName } from '@fieldline/log';
+import { type Origin, payloadOf, type RawBatch, RawBatchBuilder } from '@fieldline/model';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { leaveOutStored } from './leave-out-stored.ts';
+import { forgetOpenedAt, noteOpenedAt } from './opened-at.ts';
 
 const TOPIC = 'telemetry.raw';
 const ORIGIN: Origin = {
@@ -77,4 +78,59 @@ test('what was taken in before the store could say how far it is stands behind i
 test('also where so much was taken in that it reaches over what is stored', async () => {
   await leaveOut(2, ['a', 'b', 'c', 'd']);
   expect((await readFrom(2)).sort()).toEqual(['a', 'b', 'c', 'd']);
+});
+
+/** A start that finds the store ahead, acknowledges these, and is killed after so many appends of leaveOutStored. */
+async function killedStart(storedNext: number, early: readonly string[], appendsMax: number): Promise<void> {
+  const openedAt = noteOpenedAt(dir, await log.bounds(TOPIC), silentLogger);
+  await append(...early);
+  let appends = 0;
+  const writer = {
+    advance: async (topic: TopicName, partition: number, position: number) => {
+      if (appendsMax < 0) throw new Error('killed');
+      await log.advance(topic, partition, position);
+    },
+    append: async (topic: TopicName, batch: RawBatch) => {
+      appends += 1;
+      if (appends > appendsMax) throw new Error('killed');
+      return log.append(topic, batch);
+    },
+  };
+  // One record at a time, so that it can be killed in between.
+  const read: LogReader['read'] = (topic, partition, from, options) =>
+    log.read(topic, partition, from, { ...options, recordsMax: 1 });
+  const acquire = async (topic: string, partition: number) => ({ topic, partition, epoch: 1, next: storedNext });
+  const reader = { read, bounds: (topic: TopicName) => log.bounds(topic) };
+  await expect(
+    leaveOutStored({ topic: TOPIC, openedAt, store: { acquire }, reader, writer, logger: silentLogger }),
+  ).rejects.toThrow('killed');
+  await log.close();
+  log = await openEmbeddedLog({ dir });
+}
+
+test.each([
+  ['before it began', -1],
+  ['behind the advance', 0],
+  ['in between', 2],
+])('a start that is killed %s loses nothing that it acknowledged', async (_, appendsMax) => {
+  await append('old-1', 'old-2');
+  await killedStart(1000, ['a', 'b', 'c', 'd'], appendsMax);
+  await killedStart(1000, ['e'], 0);
+  const openedAt = noteOpenedAt(dir, await log.bounds(TOPIC), silentLogger);
+  const acquire = async (topic: string, partition: number) => ({ topic, partition, epoch: 1, next: 1000 });
+  await leaveOutStored({ topic: TOPIC, openedAt, store: { acquire }, reader: log, writer: log, logger: silentLogger });
+  expect([...new Set(await readFrom(1000))].sort()).toEqual(['a', 'b', 'c', 'd', 'e']);
+});
+
+test('a start that comes through is forgotten; an unreadable note is passed over', async () => {
+  const opened = async (): Promise<readonly number[]> =>
+    noteOpenedAt(dir, await log.bounds(TOPIC), silentLogger).map(({ next }) => next);
+  await append('a');
+  expect(await opened()).toEqual([1]);
+  await append('b');
+  expect(await opened()).toEqual([1]);
+  forgetOpenedAt(dir);
+  expect(await opened()).toEqual([2]);
+  await writeFile(join(dir, 'log-opened-at.json'), '["');
+  expect(await opened()).toEqual([2]);
 });

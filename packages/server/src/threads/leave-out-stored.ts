@@ -10,7 +10,7 @@ import type { LogHost } from './messages.ts';
 
 export interface LeaveOutOptions {
   readonly topic: TopicName;
-  /** The partitions as the start found them, before anything new was appended. */
+  /** The partitions before anything was appended that may not have been read: see opened-at.ts. */
   readonly openedAt: readonly PartitionBounds[];
   readonly store: Pick<TelemetryStore, 'acquire'>;
   readonly reader: Pick<LogReader, 'read' | 'bounds'>;

@@ -34,6 +34,7 @@ import type {
   PipelineStart,
   PipelineThreadData,
 } from './messages.ts';
+import { forgetOpenedAt } from './opened-at.ts';
 import { Rates } from './rates.ts';
 
 const MAINTAIN_INTERVAL_MS = 1000;
@@ -140,6 +141,7 @@ async function run(start: PipelineStart): Promise<void> {
   await agreeOnSeries({ store, directory, catalog, logger });
   await store.defineSeries([...directory.allSeries()]);
   await leaveOutStored({ topic: TOPIC, openedAt: start.openedAt, store, reader, writer: logHost, logger });
+  forgetOpenedAt(config.dataDir);
   pipeline = createPipeline(pipelineOptions(reader, logHost, catalog, start));
   timers.push(
     setInterval(maintain, MAINTAIN_INTERVAL_MS),
