@@ -6,10 +6,12 @@
  *   database   4096 bytes | two headers of 4096 bytes | blocks                          (little-endian)
  *   header     u64 checksum | u64 iteration | i64 tables | i64 free list | u64 block count | u64 bytes of a block
  *   block      u64 checksum | content
- *   list       "FLBLOCKS" | u32 version | u32 count | u64 iteration | count × entry | u32 CRC-32
+ *   list       "FLBLOCKS" | u32 version | u32 count | u64 iteration | count × entry | the database's first 12288 bytes | u32 CRC-32
  *   entry      u32 block | u32 kind | u64 DuckDB's checksum | u32 CRC-32 of the block | u32 zero
+ *
+ * With the copy of its headers a database of which only they are damaged is opened again. Version 1 had none.
  */
-import { type FileHandle, open, readFile, rename, stat } from 'node:fs/promises';
+import { copyFile, type FileHandle, open, readFile, rename, stat } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { openDiskFile, syncParentDirectory } from '@fieldline/kit';
@@ -20,7 +22,7 @@ const HEADERS = [PAGE, 2 * PAGE];
 const BLOCKS_AT = 3 * PAGE;
 const BLOCK_BYTES_MIN = 16_384;
 const LIST_MAGIC = 'FLBLOCKS';
-const LIST_VERSION = 1;
+const LIST_VERSION = 2;
 const BLOCKS_AT_ONCE = 8;
 const LIST_HEADER_BYTES = 24;
 const ENTRY_BYTES = 24;
@@ -53,7 +55,7 @@ export async function checkBlocks(path: string): Promise<BlockCheck> {
     const header = await newestHeader(handle);
     if (header === null || header.iteration > list.iteration) return 'unknown';
     if (header.iteration < list.iteration) {
-      const meaning = `it is older than the list of its blocks (checkpoint ${header.iteration} instead of ${list.iteration}): what was written last is missing, or this is another database (where you have put it there, remove ${listPath(path)})`;
+      const meaning = `it is older than the list of its blocks (checkpoint ${header.iteration} instead of ${list.iteration}): what was written last is missing, or this is another database (from a backup it is restored with its own list, ${listPath(path)})`;
       return [{ place: 'header', byteOffset: PAGE, meaning, block: null, isMetadata: true }];
     }
     // A checkpoint that was cut off leaves a log behind, and perhaps new metadata.
@@ -71,12 +73,50 @@ export async function writeBlockList(path: string, connection: DuckDBConnection)
     const header = await newestHeader(handle);
     if (header === null) return;
     const entries = await describe(handle, header, await usedBlocks(connection), await previousList(path, header));
+    const headers = Buffer.alloc(BLOCKS_AT);
+    await handle.read(headers, 0, BLOCKS_AT, 0);
     // A checkpoint meanwhile: whoever made it writes the list.
     if ((await newestHeader(handle))?.iteration !== header.iteration) return;
-    await replaceList(listPath(path), encodeList(header.iteration, entries));
+    await replaceList(listPath(path), encodeList({ iteration: header.iteration, entries, headers }));
   } finally {
     await handle.close();
   }
+}
+
+/** True where the list tells other headers than the database has. */
+export async function hasOtherHeaders(path: string): Promise<boolean> {
+  const bytes = await readFile(listPath(path)).catch(() => null);
+  const headers = (bytes === null ? null : decodeList(bytes))?.headers ?? null;
+  const handle = headers === null ? null : await open(path, 'r').catch(() => null);
+  if (headers === null || handle === null) return false;
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(BLOCKS_AT), 0, BLOCKS_AT, 0);
+    return bytesRead === BLOCKS_AT && !buffer.equals(headers);
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Copies the database, with its list and its write-ahead log, and gives the copy the headers of the list. False where there is no
+ * list with headers, or the blocks are not those that it knows: then DuckDB must not read the copy.
+ */
+export async function copyWithHeaders(path: string, to: string): Promise<boolean> {
+  const bytes = await readFile(listPath(path)).catch(() => null);
+  const headers = (bytes === null ? null : decodeList(bytes))?.headers ?? null;
+  if (headers === null) return false;
+  await copyFile(path, to);
+  await copyFile(listPath(path), listPath(to));
+  await copyFile(`${path}.wal`, `${to}.wal`).catch(() => {}); // there is none after a clean close
+  const file = await openDiskFile(to, 'existing');
+  try {
+    await file.write([headers], 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  const check = await checkBlocks(to);
+  return typeof check !== 'string' && check.every(({ block, isMetadata }) => block !== null && !isMetadata);
 }
 
 /** Tables that have something in one of these blocks, or of which that cannot be told. */
@@ -212,8 +252,15 @@ async function sumsAt(
   return bytesRead === blockBytes ? { checksum: bytes.readBigUInt64LE(), crc: crc32(bytes) } : null;
 }
 
-function encodeList(iteration: bigint, entries: readonly Entry[]): Buffer {
-  const bytes = Buffer.alloc(LIST_HEADER_BYTES + entries.length * ENTRY_BYTES + 4);
+interface BlockList {
+  readonly iteration: bigint;
+  readonly entries: readonly Entry[];
+  /** What stood before the blocks; null where an earlier version wrote the list. */
+  readonly headers: Buffer | null;
+}
+
+function encodeList({ iteration, entries, headers }: BlockList & { readonly headers: Buffer }): Buffer {
+  const bytes = Buffer.alloc(LIST_HEADER_BYTES + entries.length * ENTRY_BYTES + headers.length + 4);
   bytes.write(LIST_MAGIC, 0, 'latin1');
   bytes.writeUInt32LE(LIST_VERSION, 8);
   bytes.writeUInt32LE(entries.length, 12);
@@ -226,17 +273,20 @@ function encodeList(iteration: bigint, entries: readonly Entry[]): Buffer {
     bytes.writeUInt32LE(crc, at + 16);
     at += ENTRY_BYTES;
   }
+  at += headers.copy(bytes, at);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, at)), at);
   return bytes;
 }
 
 /** null where it is damaged, or of a version that is not known here. */
-function decodeList(bytes: Buffer): { iteration: bigint; entries: Entry[] } | null {
+function decodeList(bytes: Buffer): BlockList | null {
   const end = bytes.length - 4;
   if (end < LIST_HEADER_BYTES || crc32(bytes.subarray(0, end)) !== bytes.readUInt32LE(end)) return null;
-  if (bytes.toString('latin1', 0, 8) !== LIST_MAGIC || bytes.readUInt32LE(8) !== LIST_VERSION) return null;
+  const version = bytes.readUInt32LE(8);
+  if (bytes.toString('latin1', 0, 8) !== LIST_MAGIC || version > LIST_VERSION) return null;
+  const entriesEnd = LIST_HEADER_BYTES + bytes.readUInt32LE(12) * ENTRY_BYTES;
   const entries: Entry[] = [];
-  for (let at = LIST_HEADER_BYTES; at + ENTRY_BYTES <= end; at += ENTRY_BYTES) {
+  for (let at = LIST_HEADER_BYTES; at < entriesEnd; at += ENTRY_BYTES) {
     entries.push({
       block: bytes.readUInt32LE(at),
       kind: bytes.readUInt32LE(at + 4),
@@ -244,7 +294,8 @@ function decodeList(bytes: Buffer): { iteration: bigint; entries: Entry[] } | nu
       crc: bytes.readUInt32LE(at + 16),
     });
   }
-  return { iteration: bytes.readBigUInt64LE(16), entries };
+  const headers = version === 1 ? null : bytes.subarray(entriesEnd, entriesEnd + BLOCKS_AT);
+  return { iteration: bytes.readBigUInt64LE(16), entries, headers };
 }
 
 async function replaceList(path: string, bytes: Buffer): Promise<void> {

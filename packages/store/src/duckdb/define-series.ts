@@ -1,12 +1,11 @@
 /** What each series is: in the database, in memory (its organisation), and as a Parquet file beside its organisation's samples. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { SeriesDefinition, StoredSeries } from '@fieldline/model';
 import type { DefinedSeries } from '../store.ts';
 import { quote, storeError, transaction } from './session.ts';
 import type { StoreState } from './state.ts';
-import { finish, organizationFolder, UNFINISHED } from './write-parquet.ts';
+import { finish, makeFolder, organizationFolder, UNFINISHED } from './write-parquet.ts';
 
 const SERIES_PER_STATEMENT = 200;
 
@@ -104,12 +103,12 @@ export async function exportSeries(state: StoreState): Promise<void> {
   for (const organizationId of [...state.seriesChanged].filter((id) => sealed.has(id))) {
     state.seriesChanged.delete(organizationId);
     const folder = join(state.sealedDir, organizationFolder(organizationId));
-    await mkdir(folder, { recursive: true });
-    const path = join(folder, 'series.parquet');
+    await makeFolder(state.sealedDir, folder);
+    const unfinished = join(folder, `series${UNFINISHED}`);
     await connection.run('CREATE OR REPLACE TEMP TABLE exported AS SELECT * FROM series WHERE false');
     await connection.run('INSERT INTO exported SELECT * FROM series WHERE organization_id = $1', [organizationId]);
     await connection.run(`COPY (SELECT id AS series_id, * EXCLUDE (id) FROM exported ORDER BY id)
-      TO ${quote(path + UNFINISHED)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)`);
-    await finish(path);
+      TO ${quote(unfinished)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)`);
+    await finish(unfinished, () => '.parquet');
   }
 }

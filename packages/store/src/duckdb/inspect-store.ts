@@ -3,12 +3,14 @@
  * database (its blocks carry checksums), each sealed file's length and checksum, and whether DuckDB can read it.
  */
 import { readdir, stat } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { basename, join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { type Finding, type Inspection, messageOf } from '@fieldline/kit';
 import type { Micros, Position } from '@fieldline/model';
-import { checkBlocks } from './block-list.ts';
+import { checkBlocks, writeBlockList } from './block-list.ts';
+import { sealedPaths } from './found-files.ts';
 import type { SealedFile } from './layout.ts';
+import { findLeftovers } from './leftovers.ts';
 import { listedFiles } from './open-state.ts';
 import { FORMAT_VERSION } from './schema.ts';
 import { quote } from './session.ts';
@@ -40,7 +42,7 @@ export async function inspectStore(dir: string): Promise<StoreInspection> {
   const sealedDir = join(dir, 'sealed');
   let databaseSound = true;
   if ((await sizeOf(path)) === null) {
-    const names = await sealedNames(sealedDir);
+    const names = await sealedPaths(sealedDir);
     databaseSound = names.length === 0;
     if (!databaseSound) {
       const meaning = `the database is missing, and with it the list of the ${names.length} sealed files beside it`;
@@ -54,7 +56,9 @@ export async function inspectStore(dir: string): Promise<StoreInspection> {
     await withDatabase(path, async (connection) => {
       databaseSound =
         (await inspectTables(connection, path, found)) && (await knowsFiles(connection, path, sealedDir, found));
-      if (databaseSound) await inspectSealed(connection, sealedDir, found);
+      if (!databaseSound) return;
+      await inspectSealed(connection, sealedDir, found);
+      databaseSound = await inspectUnlisted(connection, path, sealedDir, found.findings);
     });
   } catch (error) {
     databaseSound = false;
@@ -93,10 +97,13 @@ interface Mutable {
   readonly damagedFiles: SealedFile[];
 }
 
+/** As a path for withDatabase: only files are read. */
+export const NO_DATABASE = ':memory:';
+
 /** Opens a database for reading only, with what its write-ahead log adds, for as long as `use` takes. */
 export async function withDatabase<T>(path: string, use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
   const instance = await DuckDBInstance.create(path, {
-    access_mode: 'READ_ONLY',
+    ...(path !== NO_DATABASE && { access_mode: 'READ_ONLY' }),
     memory_limit: MEMORY_LIMIT,
     threads: '2',
     autoinstall_known_extensions: 'false',
@@ -105,6 +112,20 @@ export async function withDatabase<T>(path: string, use: (connection: DuckDBConn
   const connection = await instance.connect();
   try {
     return await use(connection);
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
+/** Changes end with a checkpoint, and the list of blocks that belongs to it. */
+export async function withWritable(path: string, use: (connection: DuckDBConnection) => Promise<void>): Promise<void> {
+  const instance = await DuckDBInstance.create(path, { threads: '2', memory_limit: '512MB' });
+  const connection = await instance.connect();
+  try {
+    await use(connection);
+    await connection.run('CHECKPOINT');
+    await writeBlockList(path, connection);
   } finally {
     connection.closeSync();
     instance.closeSync();
@@ -149,7 +170,7 @@ async function knowsFiles(
   const tables = await (await connection.run("SELECT 1 FROM duckdb_tables() WHERE table_name = 'files'")).getRows();
   const listed = tables.length === 0 ? [] : await listedFiles(connection);
   if (listed.length > 0 || found.positions.length > 0) return true;
-  const names = await sealedNames(sealedDir);
+  const names = await sealedPaths(sealedDir);
   if (names.length === 0) return true;
   const meaning = `it has never read the log and knows none of the ${names.length} sealed files beside it: it is another one, or what it was told first is missing`;
   found.findings.push({ file: path, place: null, meaning, remedy: FROM_LOG, mend: 'log' });
@@ -183,6 +204,24 @@ async function inspectSealed(connection: DuckDBConnection, sealedDir: string, fo
   }
   // Where the end of the write-ahead log is missing, the database knows less than the files do.
   if (found.findings.length === 0) await inspectSeriesFiles(connection, sealedDir, found.findings);
+}
+
+/** False where there are sealed files that no crash explains: the database is older than they are, or another one. */
+async function inspectUnlisted(
+  connection: DuckDBConnection,
+  path: string,
+  sealedDir: string,
+  findings: Finding[],
+): Promise<boolean> {
+  const [format] = await (await connection.run('SELECT version FROM format')).getRows();
+  if (Number(format?.[0]) !== FORMAT_VERSION) return true;
+  const { unknown } = await findLeftovers(connection, sealedDir, await listedFiles(connection));
+  if (unknown.length === 0) return true;
+  const place = `${unknown.length} sealed files, ${unknown[0]} among them`;
+  const meaning = 'it does not list them: it is older than they are, or another one';
+  const remedy = `restore the newer one; or stop the server and run \`fieldline doctor --repair\`, which lists them again. A server that starts on it moves them aside`;
+  findings.push({ file: path, place, meaning, remedy, mend: 'log' });
+  return false;
 }
 
 async function unreadableParquet(
@@ -247,12 +286,4 @@ function timeText(time: Micros): string {
 
 async function sizeOf(path: string): Promise<number | null> {
   return (await stat(path).catch(() => null))?.size ?? null;
-}
-
-/** Names of sealed files in the folder. */
-export async function sealedNames(sealedDir: string): Promise<string[]> {
-  const entries = await readdir(sealedDir, { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.parquet') && entry.name !== 'series.parquet')
-    .map((entry) => relative(sealedDir, join(entry.parentPath, entry.name)));
 }

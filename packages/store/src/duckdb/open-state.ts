@@ -1,22 +1,22 @@
 /**
  * What memory knows, read from the database at the start, and what an interrupted round of background work left behind,
- * put in order: sealed generations that were not dropped yet, files that nobody lists, files that are listed and gone.
+ * put in order: sealed generations that were not dropped yet, files that are listed and gone.
  */
-import { readdir, stat, unlink } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { FieldlineError } from '@fieldline/kit';
 import { MICROS_PER_HOUR } from '@fieldline/model';
 import { asDoubles } from './aggregate-sql.ts';
 import type { Cells } from './cells.ts';
 import { fetchTable } from './chunks.ts';
+import { sealedPaths } from './found-files.ts';
 import { type HotRows, hotRowsSql, hotTables } from './hot-tables.ts';
 import type { LatestSamples } from './latest-samples.ts';
 import type { Generation, SealedFile } from './layout.ts';
 import { dropGeneration } from './seal.ts';
 import { REMEDY } from './verify-files.ts';
 
-const SERIES_FILE = 'series.parquet';
 /** Files whose length is asked for at the same time: one after the other, thousands of them would delay the start. */
 const LOOKED_AT_ONCE = 64;
 
@@ -101,24 +101,12 @@ async function presence(path: string, byteLength: number): Promise<string | null
 
 /** A database that has never been written to cannot have sealed anything: files beside it belong to one that was lost. */
 export async function refuseForeignFiles(sealedDir: string): Promise<void> {
-  const names = await readdir(sealedDir, { recursive: true });
-  const sealed = names.filter((name) => name.endsWith('.parquet') && basename(name) !== SERIES_FILE);
+  const sealed = await sealedPaths(sealedDir);
   if (sealed.length === 0) return;
   throw new FieldlineError(
     'STORE_DAMAGED',
-    `${sealedDir} holds ${sealed.length} sealed files, but the database beside it is new and knows none of them; restore store.duckdb from a backup, or move the folder away (the files stay readable as Parquet)`,
+    `${sealedDir} holds ${sealed.length} sealed files, but the database beside it is new and knows none of them; stop the server and run \`fieldline doctor --repair\`, which lists them again by what they hold, or restore store.duckdb with store.duckdb.blocks from a backup`,
   );
-}
-
-/** Removes files below the sealed folder that are not listed: leftovers of a crash. */
-export async function removeLeftovers(sealedDir: string, files: readonly SealedFile[]): Promise<void> {
-  const listed = new Set(files.map((file) => file.path));
-  for (const entry of await readdir(sealedDir, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || entry.name === SERIES_FILE) continue;
-    const path = join(entry.parentPath, entry.name);
-    const isOurs = entry.name.endsWith('.parquet') || entry.name.endsWith('.unfinished');
-    if (isOurs && !listed.has(relative(sealedDir, path))) await unlink(path);
-  }
 }
 
 /** Newest samples: as kept when rows were sealed, then those of the hot rows. */

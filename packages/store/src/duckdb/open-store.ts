@@ -22,16 +22,9 @@ import { checksumOf, definedSeries, defineSeries } from './define-series.ts';
 import { HotAppender } from './hot-appender.ts';
 import { LatestSamples } from './latest-samples.ts';
 import { Layout, LayoutKeeper } from './layout.ts';
+import { clearLeftovers } from './leftovers.ts';
 import { maintainOnce } from './maintain.ts';
-import {
-  loadCells,
-  loadLatest,
-  loadNumbers,
-  openFiles,
-  openGenerations,
-  refuseForeignFiles,
-  removeLeftovers,
-} from './open-state.ts';
+import { loadCells, loadLatest, loadNumbers, openFiles, openGenerations, refuseForeignFiles } from './open-state.ts';
 import { downsample, readBuckets } from './read-buckets.ts';
 import { checkedSeries, readRaw } from './read-raw.ts';
 import { migrate } from './schema.ts';
@@ -182,7 +175,9 @@ async function openState(session: Session, options: DuckdbStoreOptions): Promise
   const positions = await (await writer.run('SELECT topic, partition, epoch, next FROM positions')).getRows();
   if (positions.length === 0 && files.length === 0) await refuseForeignFiles(sealedDir);
   // Where a listed file is gone, one that nobody lists may be what it was merged into: it is kept for whoever looks.
-  if (files.every(({ damage }) => damage === null)) await removeLeftovers(sealedDir, files);
+  if (files.every(({ damage }) => damage === null)) {
+    await clearLeftovers(writer, options.dir, files, new Date(clock.nowMicros() / 1000), logger);
+  }
   const generations = await openGenerations(writer);
   if (generations.length === 0) {
     const id = files.reduce((most, file) => Math.max(most, file.generation), 0) + 1;

@@ -35,7 +35,7 @@ export async function sealGeneration(state: StoreState, generation: Generation, 
   await transaction(connection, async () => {
     await insertFiles(connection, files);
     await connection.run(`UPDATE generations SET sealed = true WHERE id = ${integer(generation.id)}`);
-    await keepLatest(connection, generation);
+    await keepLatest(connection, hotRowsSql(generation, '*'), 'version DESC, arrival');
     await keepStaleCells(state);
   });
   const { generations, files: before } = state.layout.current;
@@ -100,13 +100,12 @@ export async function insertFiles(connection: DuckDBConnection, files: readonly 
 }
 
 /** The newest sample of each series outlives the hot rows, so that a start need not look into files. */
-async function keepLatest(connection: DuckDBConnection, generation: Generation): Promise<void> {
-  const rows = hotRowsSql(generation, '*');
+export async function keepLatest(connection: DuckDBConnection, rows: string, order: string): Promise<void> {
   await connection.run(`INSERT INTO latest
     SELECT series_id, source_time, received_time, value, quality, version, text FROM (
       SELECT * FROM (${rows})
       JOIN (SELECT series_id, max(source_time) AS source_time FROM (${rows}) GROUP BY 1) USING (series_id, source_time))
-    QUALIFY row_number() OVER (PARTITION BY series_id ORDER BY version DESC, arrival) = 1
+    QUALIFY row_number() OVER (PARTITION BY series_id ORDER BY ${order}) = 1
     ON CONFLICT DO UPDATE SET source_time = excluded.source_time, received_time = excluded.received_time,
       value = excluded.value, quality = excluded.quality, version = excluded.version, text = excluded.text
     WHERE excluded.source_time > latest.source_time

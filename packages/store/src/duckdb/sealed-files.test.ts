@@ -99,7 +99,9 @@ test('a sealed file means something by itself, with the series table beside it',
     })),
   );
   await store.maintain(LATER);
-  expect(await sealedFiles()).toEqual([expect.stringMatching(/^org=plant-7\/day=2026-01-10\/\d+-\d+\.parquet$/)]);
+  expect(await sealedFiles()).toEqual([
+    expect.stringMatching(/^org=plant-7\/day=2026-01-10\/\d+-\d+-[0-9a-f]{8}\.parquet$/),
+  ]);
   const other = await (await DuckDBInstance.create()).connect();
   const rows = await other.runAndReadAll(
     `SELECT metric_key, unit, count(*)::INTEGER, max(coalesce(value, value_scaled / value_divisor)), min(epoch_us(source_time))::DOUBLE

@@ -1,7 +1,7 @@
 /**
  * Samples of one organisation and day into a Parquet file that other tools read: zstd, sorted by series and time, delta
  * encoded. Written under another name, checked, flushed and only then renamed, so that a name that ends in .parquet is
- * always a whole file.
+ * always a whole file. The name tells what the list of sealed files does, should that be lost: <generation>-<id>-<CRC-32>.
  *
  *   series_id           INT32      sorted first
  *   source_time         TIMESTAMP  microseconds, UTC; sorted second
@@ -18,7 +18,7 @@
  * byte or so; a double takes two or three.
  */
 import { mkdir, rename, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { openDiskFile, syncDirectory } from '@fieldline/kit';
 import type { Micros } from '@fieldline/model';
@@ -60,17 +60,16 @@ export async function writeParquet(
   );
   const [rowCount, minTime, maxTime, minSeries, maxSeries] = columns.map((column) => column[0]!);
   if (!(rowCount! > 0)) return null;
-  const path = pathOf(target);
-  const full = join(target.sealedDir, path);
-  await makeDirectories(target.sealedDir, dirname(full));
-  await connection.run(`COPY (${encodedSql(samples)}) TO ${quote(full + UNFINISHED)} (${OPTIONS})`);
-  const { byteLength, crc32 } = await finish(full);
+  const unfinished = join(target.sealedDir, beginningOf(target)) + UNFINISHED;
+  await makeFolder(target.sealedDir, dirname(unfinished));
+  await connection.run(`COPY (${encodedSql(samples)}) TO ${quote(unfinished)} (${OPTIONS})`);
+  const { full, byteLength, crc32 } = await finish(unfinished, (sum) => `-${hex(sum)}.parquet`);
   return {
     id: target.id,
     generation: target.generation,
     organizationId: target.organizationId,
     day: target.day,
-    path,
+    path: relative(target.sealedDir, full),
     rowCount: rowCount!,
     byteLength,
     crc32,
@@ -112,9 +111,13 @@ function encodedSql(samples: string): string {
     FROM (${samples}) AS s JOIN encodings AS e USING (series_id) ORDER BY s.series_id, s.source_time`;
 }
 
-function pathOf({ organizationId, day, generation, id }: ParquetTarget): string {
+function beginningOf({ organizationId, day, generation, id }: ParquetTarget): string {
   const date = new Date(day * 86_400_000).toISOString().slice(0, 10);
-  return join(organizationFolder(organizationId), `day=${date}`, `${integer(generation)}-${integer(id)}.parquet`);
+  return join(organizationFolder(organizationId), `day=${date}`, `${integer(generation)}-${integer(id)}`);
+}
+
+function hex(checksum: number): string {
+  return checksum.toString(16).padStart(8, '0');
 }
 
 /** Folder of an organisation: its id where that is a safe name, else the bytes in hex. */
@@ -124,23 +127,26 @@ export function organizationFolder(organizationId: string): string {
   return `org=0x${Buffer.from(organizationId).toString('hex').slice(0, 128)}`;
 }
 
-async function makeDirectories(sealedDir: string, directory: string): Promise<void> {
-  const first = await mkdir(directory, { recursive: true });
-  if (first === undefined) return;
-  await syncDirectory(dirname(directory));
-  await syncDirectory(sealedDir);
+/** A folder below the sealed one. Also where it is there: whoever made it may have been cut off before its name was flushed. */
+export async function makeFolder(sealedDir: string, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (let made = folder; made !== sealedDir; made = dirname(made)) await syncDirectory(dirname(made));
 }
 
-/** Flushes the unfinished file, gives it its name and makes the name durable. */
-export async function finish(full: string): Promise<{ byteLength: number; crc32: number }> {
-  const file = await openDiskFile(full + UNFINISHED, 'existing');
+/** Flushes the unfinished file, gives it a name with this ending and makes the name durable. */
+export async function finish(
+  unfinished: string,
+  endingOf: (crc32: number) => string,
+): Promise<{ full: string; byteLength: number; crc32: number }> {
+  const file = await openDiskFile(unfinished, 'existing');
   try {
     await file.sync();
   } finally {
     await file.close();
   }
-  const crc32 = await fileCrc32(full + UNFINISHED);
-  await rename(full + UNFINISHED, full);
+  const crc32 = await fileCrc32(unfinished);
+  const full = unfinished.slice(0, -UNFINISHED.length) + endingOf(crc32);
+  await rename(unfinished, full);
   await syncDirectory(dirname(full));
-  return { byteLength: (await stat(full)).size, crc32 };
+  return { full, byteLength: (await stat(full)).size, crc32 };
 }
