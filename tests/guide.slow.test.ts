@@ -1,6 +1,7 @@
 /**
  * The guide does what it says: every sh, js and python block of docs/guide is run as it stands, in the order of the pages, in one
- * shell against the real server. Blocks marked `stop` and `start` stop it and start it with the settings that they name.
+ * shell against the real server. Blocks marked `stop` and `start` stop it and start it with the settings that they name; an html
+ * block marked `browser` is the page hello/index.html, opened and filled in with Chromium.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +11,9 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ApiSession, eventually } from './support/api-session.ts';
+import { openBrowser } from './support/browser.ts';
 import { ADMIN_PASSWORD, type RunningServer, startServer, temporaryFolder } from './support/server-process.ts';
+import { serveFolder } from './support/static-folder.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const data = temporaryFolder('guide-data');
@@ -81,7 +84,31 @@ async function run({ language, mark, body }: Block): Promise<void> {
   else if (language === 'sh') await inShell(body);
   else if (language === 'js') await inShell(`node --input-type=module - <<'END_OF_BLOCK'\n${body}END_OF_BLOCK\n`);
   else if (language === 'python') await inShell(`python3 - <<'END_OF_BLOCK'\n${body}END_OF_BLOCK\n`);
+  else if (language === 'html' && mark === 'browser') await sayHelloIn(body);
   if (mark === 'stop') expect(await server.stop()).toBe(0);
+}
+
+/** The page with its form filled in, until it shows what was retained for it and what it said itself. */
+async function sayHelloIn(html: string): Promise<void> {
+  writeFileSync(join(here.path, 'hello', 'index.html'), html);
+  const site = await serveFolder(join(here.path, 'hello'));
+  const browser = await openBrowser();
+  try {
+    const { page } = browser;
+    await page.goto(site.url);
+    const answers = await inShell('printf "%s\\n" "$MQTT_WS_URL" "$ORGANIZATION" "$DEVICE" "$TOKEN"');
+    const [url, organization, device, token] = answers.split('\n');
+    const fields = { url, organization, device, token };
+    for (const [name, value] of Object.entries(fields)) await page.fill(`input[name=${name}]`, value!);
+    await page.click('button');
+    await eventually('the page to show both', async () => {
+      expect(browser.faults).toEqual([]);
+      return (await page.textContent('pre')) === 'from a program\nfrom a browser\n' ? true : null;
+    });
+  } finally {
+    await browser.close();
+    site.close();
+  }
 }
 
 /** Stops the server and starts it with the settings that stand before the command. */
