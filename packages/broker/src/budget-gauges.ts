@@ -1,9 +1,10 @@
 /** Every byte budget as gauges: what is used in all and by the largest holder, and the limit beside it. Read at each scrape. */
 import type { Metrics } from '@fieldline/kit';
 import type { BrokerContext } from './broker-context.ts';
+import { NOTED_BYTES_MAX } from './session/journal-session-store.ts';
 
 interface Row {
-  readonly budget: 'log' | 'unread' | 'queue' | 'queue-memory' | 'partial' | 'retained' | 'subscriptions';
+  readonly budget: 'log' | 'unread' | 'queue' | 'queue-memory' | 'journal' | 'partial' | 'retained' | 'subscriptions';
   readonly scope: 'total' | 'organization' | 'device' | 'connection';
   readonly used: number;
   readonly limit: number;
@@ -23,7 +24,7 @@ export function registerBudgetGauges(metrics: Metrics, context: BrokerContext): 
   );
 }
 
-function rowsOf({ budgets, limits, connections, registry, router, spool }: BrokerContext): Row[] {
+function rowsOf({ budgets, limits, connections, registry, router, spool, store }: BrokerContext): Row[] {
   const { total } = budgets;
   const most = { log: 0, unread: 0, partial: 0, queue: 0 };
   for (const { held } of connections) {
@@ -52,6 +53,7 @@ function rowsOf({ budgets, limits, connections, registry, router, spool }: Broke
     row('queue', 'device', ofDevice('queue'), limits.queueBytesPerDeviceMax),
     row('queue', 'connection', most.queue, limits.queueBytesPerSessionMax),
     row('queue-memory', 'total', spool.objectBytes, limits.queueMemoryBytesMax),
+    row('journal', 'total', store.waitingBytes, NOTED_BYTES_MAX),
     row('partial', 'total', total.partial, limits.partialBytesMax),
     row('partial', 'device', ofDevice('partial'), limits.partialBytesPerDeviceMax),
     row('partial', 'connection', most.partial, limits.packetBytesMax),

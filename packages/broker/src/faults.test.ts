@@ -146,3 +146,18 @@ test('a slow subscriber: QoS 0 is dropped and counted, QoS 1 waits in the bounde
   client.socket.resume();
   await until(() => client.received.includes(Buffer.from('app/19')), 'the newest message comes when the client reads');
 });
+
+test('QoS 0 that is to be retained counts until it is stored, though nobody waits for an answer', async () => {
+  const client = await open({});
+  const gate = Promise.withResolvers<void>();
+  broker.beforeAppend = () => gate.promise;
+  client.send(packetHex('32', `${OWN} 0001 78`));
+  await until(() => broker.broker.statistics().pendingBytes > 0, 'the log is busy');
+  const retained = (number: number): string => packetHex('31', `${text(`app/${number}`)} ${'61'.repeat(100)}`);
+  for (let number = 0; number < 20; number++) client.send(retained(number));
+  await until(() => broker.broker.statistics().retainedMessages === 20, 'all are there');
+  expect(broker.broker.statistics().pendingBytes).toBeGreaterThan(20 * 100);
+  gate.resolve();
+  await until(() => broker.broker.statistics().pendingBytes === 0, 'all are stored');
+  expect(client.hex).toBe('40020001');
+});

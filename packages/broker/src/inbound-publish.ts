@@ -90,8 +90,12 @@ export class InboundPublish {
       this.#toLog(route, payload);
       return;
     }
-    if (qos === 0) return;
     const connection = this.#connection;
+    if (qos === 0) {
+      // Nobody waits for it, but while the session store has it to write it counts, and holds its sender back.
+      if (fields.retain) connection.addPending(this.#context.commit.acknowledge(connection, 0, 0, 0, payload.length));
+      return;
+    }
     // It is with its subscribers, so it is a success all the same: whoever sent it again would have it delivered twice.
     if (!outcome.isRetained) connection.explain(packetId, 'delivered, but there is no room to retain it');
     const reasonCode = outcome.subscriberCount === 0 ? REASON.noMatchingSubscribers : REASON.success;

@@ -3,11 +3,13 @@
  * file has grown far beyond what is alive, it is replaced by a snapshot, in slices: nobody waits for it. The snapshot is
  * therefore the state of no single moment; the operations noted since it was begun stand behind it in the file, and what they
  * say of a thing is said as a whole, so they make right whatever it has of them already.
+ * What cannot be written does not gather without end: beyond a limit a snapshot is due, and what it will have is let go.
  *
  *   journal record: format version (1) | operation, operation, …        (operation-codec.ts)
  */
 import { dirname } from 'node:path';
 import {
+  Backoff,
   FieldlineError,
   isFieldlineError,
   type Journal,
@@ -17,6 +19,7 @@ import {
   messageOf,
   type OpenDiskFile,
   openJournal,
+  sleep,
 } from '@fieldline/kit';
 import { decodeOperation, encodeOperation } from './operation-codec.ts';
 import type { SessionStore, StoredOperation } from './session-store.ts';
@@ -30,6 +33,11 @@ const REPLACE_BYTES_MIN = 8 * 1024 * 1024;
 const SLICE_MS = 4;
 /** Operations between two looks at the clock. */
 const OPERATIONS_PER_LOOK = 32;
+/** What may wait for the disk as operations: while it takes them, and after it has failed. More is left to a snapshot. */
+export const NOTED_BYTES_MAX = 64 * 1024 * 1024;
+const RETRIED_BYTES_MAX = 8 * 1024 * 1024;
+/** Between two attempts; the broker goes on within seconds of there being room. */
+const RETRY_MS = { initialMs: 50, maximumMs: 1_000 };
 /** The budgets of the broker bound what is noted; a journal with a limit of its own would refuse it for ever. */
 const UNBOUNDED = { recordBytesMax: 2 ** 31, waitingBytesMax: Number.POSITIVE_INFINITY };
 
@@ -41,14 +49,18 @@ export class JournalSessionStore implements SessionStore {
   #snapshot: () => Iterable<StoredOperation | null> = () => [];
   #replaceAtBytes = REPLACE_BYTES_MIN;
   #noted: Buffer[] = [];
+  #notedBytes = 0;
   /** Operations noted since the opening, and how many of them are durable. */
   #notedCount = 0;
   #durableCount = 0;
   #flushing: Promise<void> | null = null;
   #replacing: Promise<void> | null = null;
   #isScheduled = false;
-  /** A flush has failed: only a whole new file makes things durable again. */
-  #mustReplace = false;
+  /** Only a whole new file makes things durable: a flush has failed, or operations were let go. */
+  #isSnapshotDue = false;
+  readonly #backoff = new Backoff(RETRY_MS);
+  /** 0 = the last attempt went well. */
+  #retryDelayMs = 0;
 
   /** @param openFile tests make the disk fail here */
   constructor(path: string, logger: Logger, openFile?: OpenDiskFile) {
@@ -74,17 +86,27 @@ export class JournalSessionStore implements SessionStore {
     return decodeRecords(opening.records, this.#path);
   }
 
+  /** Bytes of operations that wait for the disk in memory. */
+  get waitingBytes(): number {
+    return this.#notedBytes;
+  }
+
   note(operation: StoredOperation): void {
-    this.#noted.push(encodeOperation(operation));
     this.#notedCount += 1;
+    // A snapshot that is not begun will have it.
+    if (!this.#isSnapshotDue) this.#keep(encodeOperation(operation));
+    this.#schedule();
+  }
+
+  /** Whoever needs to know calls durable(); what could not be written is tried again. */
+  #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
-      // Whoever needs to know calls durable(); what could not be written stays noted for the next flush.
-      this.durable().catch((error: unknown) =>
-        this.#logger.error({ error: String(error) }, 'the session journal cannot be written'),
-      );
+      this.durable().catch(() => {
+        if (this.#journal !== null) this.#schedule();
+      });
     });
   }
 
@@ -100,38 +122,74 @@ export class JournalSessionStore implements SessionStore {
   }
 
   async close(): Promise<void> {
-    await this.durable();
     const journal = this.#journal;
-    this.#journal = null;
-    // A snapshot that is not finished is given up: the file is whole without it.
-    await journal?.close();
-    await this.#replacing;
+    try {
+      await this.durable();
+    } finally {
+      this.#journal = null;
+      // A snapshot that is not finished is given up: the file is whole without it.
+      await journal?.close();
+      await this.#replacing;
+    }
   }
 
   async #flush(): Promise<void> {
+    if (this.#retryDelayMs > 0) await sleep(this.#retryDelayMs);
     const journal = this.#journal;
     if (journal === null) throw new FieldlineError('STOPPED', 'the session journal is closed');
     const noted = this.#noted;
     const count = this.#notedCount;
-    this.#noted = [];
+    const isSnapshot = this.#isSnapshotDue;
+    this.#letGo();
+    this.#isSnapshotDue = false;
     try {
-      if (this.#mustReplace) await this.#replaceNow(journal);
+      if (isSnapshot) await this.#replaceNow(journal);
       else await Promise.all(recordsOf(noted).map((record) => journal.append(record)));
-      this.#durableCount = count;
     } catch (error) {
       // After a failed flush the journal takes appends no more, but a whole new file.
-      if (isFieldlineError(error, 'UNAVAILABLE')) this.#mustReplace = true;
-      this.#noted = [...noted, ...this.#noted];
+      if (isSnapshot || isFieldlineError(error, 'UNAVAILABLE')) this.#needSnapshot();
+      this.#failed(error, noted);
       throw error;
     }
+    this.#durableCount = count;
+    if (this.#retryDelayMs > 0) this.#logger.info({}, 'the session journal is written again');
+    this.#retryDelayMs = 0;
+    this.#backoff.reset();
     if (journal.byteLength > this.#replaceAtBytes) this.#replaceBeside(journal);
+  }
+
+  #failed(error: unknown, noted: readonly Buffer[]): void {
+    if (this.#retryDelayMs === 0)
+      this.#logger.error({ error: messageOf(error) }, 'the session journal cannot be written; trying again');
+    this.#retryDelayMs = this.#backoff.nextMs();
+    const since = this.#noted;
+    this.#letGo();
+    for (const operation of [...noted, ...since]) {
+      if (this.#isSnapshotDue) return;
+      this.#keep(operation);
+    }
+  }
+
+  #keep(operation: Buffer): void {
+    this.#noted.push(operation);
+    this.#notedBytes += operation.length;
+    if (this.#notedBytes > (this.#retryDelayMs > 0 ? RETRIED_BYTES_MAX : NOTED_BYTES_MAX)) this.#needSnapshot();
+  }
+
+  #needSnapshot(): void {
+    this.#isSnapshotDue = true;
+    this.#letGo();
+  }
+
+  #letGo(): void {
+    this.#noted = [];
+    this.#notedBytes = 0;
   }
 
   /** The snapshot is begun now, and so contains what has been noted. */
   async #replaceNow(journal: Journal): Promise<void> {
     await this.#replacing;
     await journal.replace(this.#snapshotRecords());
-    this.#mustReplace = false;
     this.#replaced(journal);
   }
 

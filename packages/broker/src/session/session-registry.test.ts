@@ -21,6 +21,7 @@ function create(): SessionRegistry {
     open: async () => [],
     note: (operation) => noted.push(operation),
     isPending: false,
+    waitingBytes: 0,
     durable: async () => {},
     close: async () => {},
   };

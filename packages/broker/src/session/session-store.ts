@@ -65,6 +65,8 @@ export interface SessionStore {
   note(operation: StoredOperation): void;
   /** True where something noted is not durable yet. */
   readonly isPending: boolean;
+  /** Bytes of operations that wait in memory. */
+  readonly waitingBytes: number;
   /** Resolves when everything noted so far is durable; rejects where it could not be written, and may be called again. */
   durable(): Promise<void>;
   close(): Promise<void>;
@@ -73,6 +75,7 @@ export interface SessionStore {
 /** Keeps nothing: for brokers without a data folder. */
 export class MemorySessionStore implements SessionStore {
   readonly isPending = false;
+  readonly waitingBytes = 0;
 
   async open(): Promise<Iterable<StoredOperation>> {
     return [];

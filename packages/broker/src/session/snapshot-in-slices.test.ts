@@ -28,6 +28,7 @@ class World {
       open: async () => [],
       note: (operation: StoredOperation) => void noted.push(operation),
       isPending: false,
+      waitingBytes: 0,
       durable: async () => {},
       close: async () => {},
     };
