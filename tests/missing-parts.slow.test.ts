@@ -2,7 +2,7 @@
  * Data folders of which a part is missing, empty or another installation's, as a volume that is not mounted leaves them: a start
  * refuses them and makes nothing, the doctor says what it means, and --repair goes on with what is elsewhere.
  */
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { connectAsync } from 'mqtt';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -25,15 +25,16 @@ beforeAll(async () => {
   await server.stop();
   cpSync(whole, earlier, { recursive: true });
   server = await startServer({ dataDir: whole });
-  for (let value = 3; value < 5; value++) await publish(server, value);
+  // Metrics that the catalog of before does not know.
+  for (let value = 3; value < 5; value++) await publish(server, value, { [`flow-${value}`]: 1 });
   await stored(server, 5);
   await server.stop();
 }, 120_000);
 afterAll(() => folder.remove());
 
-async function publish({ mqtt }: RunningServer, value: number): Promise<void> {
+async function publish({ mqtt }: RunningServer, value: number, others: Record<string, number> = {}): Promise<void> {
   const client = await connectAsync({ ...mqtt, username: device.id, password: device.token, protocolVersion: 5 });
-  const message = { ts: Date.now(), metrics: { value } };
+  const message = { ts: Date.now(), metrics: { value, ...others } };
   await client.publishAsync(`v1/telemetry/${device.organizationId}/${device.key}`, JSON.stringify(message), { qos: 1 });
   await client.endAsync();
 }
@@ -133,6 +134,35 @@ test('without secret.key nothing is made in its place; where the catalog is move
   expect(await doctor(dataDir, '--repair')).toMatchObject({ code: 0, text: expect.stringContaining('made anew') });
   await goesOn(dataDir, 6);
 }, 120_000);
+
+test('a catalog that is older than the store is named, with the series that it does not know, until a start has mended it', async () => {
+  const dataDir = copyWithout(['catalog', 'catalog.sums']);
+  for (const part of ['catalog', 'catalog.sums']) {
+    cpSync(join(earlier, part), join(dataDir, part), { recursive: true });
+  }
+  const text = expect.stringMatching(/2 series: flow-3 of .*, flow-4 of .*older than the store/s);
+  expect(await doctor(dataDir)).toMatchObject({ code: 1, files: ['catalog'], text });
+  expect(await doctor(dataDir, '--repair')).toMatchObject({
+    code: 0,
+    text: expect.stringContaining('left to the next start'),
+  });
+  await goesOn(dataDir, 6);
+  expect(await doctor(dataDir)).toMatchObject({ code: 0, files: [] });
+}, 120_000);
+
+test('a damaged sandbox is named, and moved aside by --repair', async () => {
+  const dataDir = copyWithout([]);
+  const sandbox = join('sandbox', '01890000-0000-7000-8000-000000000000');
+  cpSync(join(dataDir, 'store'), join(dataDir, sandbox), { recursive: true });
+  expect(await doctor(dataDir)).toMatchObject({ code: 0, text: expect.stringContaining('"sandboxes": 1') });
+  truncateSync(join(dataDir, sandbox, 'store.duckdb'), 5000);
+  expect(await doctor(dataDir)).toMatchObject({ code: 1, files: [sandbox] });
+  expect(await doctor(dataDir, '--repair')).toMatchObject({
+    code: 0,
+    text: expect.stringContaining('run its replay again'),
+  });
+  expect(await doctor(dataDir)).toMatchObject({ code: 0, files: [] });
+}, 60_000);
 
 test('parts of another installation are refused and named', async () => {
   const other = join(folder.path, 'other');

@@ -11,7 +11,7 @@ import { copiesOf, listCopies, readCopy } from '../copies/copy-file.ts';
 import { newestCopy } from '../copies/restore-copy.ts';
 import { MARK_FILE, readFlushMark } from './flush-mark.ts';
 import { isPageSound, PAGE_BYTES } from './page-checksum.ts';
-import type { EverythingRead } from './read-everything.ts';
+import type { EverythingRead, KnownSeries } from './read-everything.ts';
 import { compareSums, PAGED_FILE } from './sums.ts';
 import { inspectWriteAheadLog } from './write-ahead-log.ts';
 
@@ -22,15 +22,20 @@ const PAGES_AT_ONCE = 128;
 const PAGES_TOLD_MAX = 5;
 const BACKUP = 'restore the catalog folder from a backup; the log does not hold what is in it';
 
+export interface CatalogInspection extends Inspection {
+  /** null where it was not read, or cannot be. */
+  readonly known: KnownSeries | null;
+}
+
 /**
  * Inspects the folder of an embedded catalog; one that is not there, or empty, has no findings but those of its copies: whether
  * there should be one its owner knows. Without `reading` no copy is made and read.
  */
-export async function inspectCatalog(folder: string, { reading = true } = {}): Promise<Inspection> {
+export async function inspectCatalog(folder: string, { reading = true } = {}): Promise<CatalogInspection> {
   const counts = { files: 0, pages: 0, tables: 0, rows: 0 };
   const findings: Finding[] = [];
   findings.push(...(await inspectCopies(folder)));
-  if (await isEmpty(folder)) return { part: 'catalog', counts, findings };
+  if (await isEmpty(folder)) return { part: 'catalog', counts, findings, known: null };
   const copy = await newestCopy(folder);
   const remedy = copy === null ? BACKUP : restoringFrom(copy.takenAt);
   const tell = (file: string, place: string | null, meaning: string): void => {
@@ -56,12 +61,12 @@ export async function inspectCatalog(folder: string, { reading = true } = {}): P
     const file = join(folder, MARK_FILE);
     findings.push({ file, place: null, meaning, remedy: 'the next start writes it anew', mend: 'restart' });
   }
-  if (!reading) return { part: 'catalog', counts, findings };
+  if (!reading) return { part: 'catalog', counts, findings, known: null };
   const read = await readOnCopy(folder);
   counts.tables = read.tables;
   counts.rows = read.rows;
   for (const { table, message } of read.problems) tell(folder, table === null ? null : `table ${table}`, message);
-  return { part: 'catalog', counts, findings };
+  return { part: 'catalog', counts, findings, known: read.known };
 }
 
 /** What is to be done where the catalog is damaged and has a copy of that time. */
@@ -131,7 +136,10 @@ async function damagedPages(file: string, segment: number, size: number): Promis
 /** Starts the database on a copy: a start writes. */
 async function readOnCopy(folder: string): Promise<EverythingRead> {
   const aside = await mkdtemp(join(tmpdir(), 'fieldline-catalog-'));
-  const failed = (message: string): EverythingRead => ({ tables: 0, rows: 0, problems: [{ table: null, message }] });
+  const failed = (message: string): EverythingRead => ({
+    ...{ tables: 0, rows: 0, known: null },
+    problems: [{ table: null, message }],
+  });
   try {
     const copy = join(aside, 'catalog');
     await cp(folder, copy, { recursive: true });

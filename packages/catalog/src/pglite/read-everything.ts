@@ -10,6 +10,19 @@ export interface EverythingRead {
   readonly tables: number;
   readonly rows: number;
   readonly problems: readonly { readonly table: string | null; readonly message: string }[];
+  /** null where it cannot be read; a problem tells why. */
+  readonly known: KnownSeries | null;
+}
+
+/** What the catalog knows of that the store holds samples of. */
+export interface KnownSeries {
+  readonly series: readonly {
+    readonly id: number;
+    readonly organizationId: string;
+    readonly subjectId: string;
+    readonly metricKey: string;
+  }[];
+  readonly deviceIds: readonly string[];
 }
 
 const TABLES = `select c.oid::int as id, format('%I.%I', n.nspname, c.relname) as name
@@ -28,7 +41,12 @@ async function readEverything(folder: string): Promise<EverythingRead> {
   try {
     engine = await openEngine(folder);
   } catch (error) {
-    return { tables: 0, rows, problems: [{ table: null, message: `the database does not start: ${String(error)}` }] };
+    return {
+      tables: 0,
+      rows,
+      known: null,
+      problems: [{ table: null, message: `the database does not start: ${String(error)}` }],
+    };
   }
   const ask = async (table: string | null, sql: string): Promise<Record<string, unknown>[]> => {
     try {
@@ -58,7 +76,21 @@ async function readEverything(folder: string): Promise<EverythingRead> {
       problems.push({ table: String(name), message });
     }
   }
-  return { tables: tables.length, rows, problems };
+  return { tables: tables.length, rows, problems, known: await readKnown(engine) };
+}
+
+async function readKnown(engine: PGlite): Promise<KnownSeries | null> {
+  const read = async (sql: string): Promise<Record<string, unknown>[]> =>
+    (await engine.query<Record<string, unknown>>(sql)).rows;
+  try {
+    const series = await read(`select id::float8 as id, organization_id::text as "organizationId",
+      subject_id::text as "subjectId", metric_key as "metricKey" from fieldline.series`);
+    const devices = await read('select id::text as id from fieldline.devices');
+    return { series: series as unknown as KnownSeries['series'], deviceIds: devices.map(({ id }) => String(id)) };
+  } catch {
+    // Damaged, which is told of the table; or from before there were series.
+    return null;
+  }
 }
 
 parentPort!.postMessage(await readEverything(String(workerData)));

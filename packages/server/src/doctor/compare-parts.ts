@@ -1,8 +1,9 @@
-/** What one part cannot know alone: how far the store has read the log. In: what was found in each; out: findings. */
+/** What one part cannot know alone: how far the store has read the log, and whether the catalog knows its series. In: what was found in each; out: findings. */
 import { join } from 'node:path';
+import type { CatalogInspection } from '@fieldline/catalog';
 import type { Finding } from '@fieldline/kit';
 import { type InspectedPartition, type LogInspection, TOPICS } from '@fieldline/log';
-import type { StoreInspection } from '@fieldline/store';
+import type { SeriesMeaning, StoreInspection } from '@fieldline/store';
 
 type StoredPosition = StoreInspection['positions'][number];
 
@@ -55,4 +56,50 @@ function deletedRecords(dataDir: string, { topic, partition, next }: StoredPosit
     remedy: 'keep the log longer (log.rawRetentionHours, log.rawRetentionBytes)',
     mend: 'none',
   };
+}
+
+const SERIES_TOLD_MAX = 3;
+
+/** A catalog from before some series does not know them; one of another time may mean other things by their numbers. */
+export function compareSeries(
+  dataDir: string,
+  stored: readonly SeriesMeaning[],
+  { known }: CatalogInspection,
+): Finding[] {
+  if (known === null) return [];
+  const meanings = new Map(known.series.map((series) => [series.id, series]));
+  const devices = new Set(known.deviceIds);
+  const unknown = stored.filter(({ id }) => !meanings.has(id));
+  const tell = (series: readonly SeriesMeaning[], what: string, remedy: string, mend: Finding['mend']): Finding[] =>
+    series.length === 0 ? [] : [{ file: join(dataDir, 'catalog'), place: nameOf(series), meaning: what, remedy, mend }];
+  return [
+    ...tell(
+      stored.filter((series) => meanings.has(series.id) && !isSameSeries(series, meanings.get(series.id)!)),
+      'the store means other series by these numbers: the two do not belong together, and the server does not start',
+      'restore catalog and store from one backup',
+      'none',
+    ),
+    ...tell(
+      unknown.filter(({ subjectId }) => devices.has(subjectId)),
+      'the store has samples of series that the catalog does not know: it is older than the store',
+      'restore a newer backup; or start: it takes them in again. Look through what was configured since',
+      'restart',
+    ),
+    ...tell(
+      unknown.filter(({ subjectId }) => !devices.has(subjectId)),
+      'the store has samples of series whose devices the catalog does not know: it is older than the store, and nobody can ask for them',
+      'restore a newer backup of the catalog; without one they stay as they are',
+      'none',
+    ),
+  ];
+}
+
+function isSameSeries(a: SeriesMeaning, b: SeriesMeaning): boolean {
+  return a.organizationId === b.organizationId && a.subjectId === b.subjectId && a.metricKey === b.metricKey;
+}
+
+function nameOf(series: readonly SeriesMeaning[]): string {
+  const names = series.slice(0, SERIES_TOLD_MAX).map(({ metricKey, subjectId }) => `${metricKey} of ${subjectId}`);
+  const more = series.length > SERIES_TOLD_MAX ? [`${series.length - SERIES_TOLD_MAX} more`] : [];
+  return `${series.length} series: ${[...names, ...more].join(', ')}`;
 }

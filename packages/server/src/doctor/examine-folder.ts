@@ -7,12 +7,13 @@ import { dirname, join } from 'node:path';
 import { inspectCatalog } from '@fieldline/catalog';
 import { type Finding, type Inspection, isFieldlineError, messageOf, readJournal } from '@fieldline/kit';
 import { inspectLog, type LogInspection } from '@fieldline/log';
-import { inspectStore, type StoreInspection } from '@fieldline/store';
+import { inspectSeries, inspectStore, type StoreInspection } from '@fieldline/store';
 import { INSTALLATION_FILE, isThere, readInstallation } from '../installation-file.ts';
 import { foreignParts, type MissingPart, missingParts } from '../whole-folder.ts';
-import { comparePositions } from './compare-parts.ts';
+import { comparePositions, compareSeries } from './compare-parts.ts';
+import { inspectSandboxes } from './inspect-sandboxes.ts';
 
-export const DOCTOR_PARTS = ['folder', 'broker', 'log', 'store', 'catalog'] as const;
+export const DOCTOR_PARTS = ['folder', 'broker', 'log', 'store', 'sandbox', 'catalog'] as const;
 export type DoctorPart = (typeof DOCTOR_PARTS)[number];
 
 export interface Examination {
@@ -55,10 +56,14 @@ export async function examineFolder(dataDir: string, options: ExaminationOptions
   const found = await inspectStore(join(dataDir, 'store'));
   const compared = isThere(dataDir, 'log') ? comparePositions(dataDir, log, found) : [];
   const store = { ...found, findings: [...found.findings, ...compared] };
-  const inspections = [folder, broker, log, store];
+  say('sandbox');
+  const sandboxes = await inspectSandboxes(dataDir);
+  const inspections = [folder, broker, log, store, sandboxes];
   if (withCatalog) {
     say('catalog');
-    inspections.push(await inspectCatalog(join(dataDir, 'catalog')));
+    const catalog = await inspectCatalog(join(dataDir, 'catalog'));
+    const series = store.databaseSound ? await inspectSeries(join(dataDir, 'store')) : [];
+    inspections.push({ ...catalog, findings: [...catalog.findings, ...compareSeries(dataDir, series, catalog)] });
   }
   return { dataDir, hasKeySetting, missing, inspections, log, store };
 }

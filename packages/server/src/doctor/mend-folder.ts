@@ -6,14 +6,15 @@ import { existsSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { restoreCatalog } from '@fieldline/catalog';
-import { makeDirectorySync, openJournal } from '@fieldline/kit';
+import { type Inspection, makeDirectorySync, openJournal } from '@fieldline/kit';
 import { openEmbeddedLog, type TopicName, type TopicSettings } from '@fieldline/log';
 import { repairStore } from '@fieldline/store';
 import { EVENTS_GROUP } from '../events-consumer.ts';
 import { type KeptPart, noteParts } from '../installation-file.ts';
 import { hasSecretKeyFile, makeSecretKey } from '../secret-key.ts';
 import { endOf, positionsAhead } from './compare-parts.ts';
-import { type Examination, findingsOf } from './examine-folder.ts';
+import { type DoctorPart, type Examination, findingsOf } from './examine-folder.ts';
+import { mendSandboxes } from './inspect-sandboxes.ts';
 
 export interface Mending {
   readonly done: readonly string[];
@@ -31,7 +32,9 @@ export async function mendFolder(
   const done = [
     ...(await mendSessions(examination)),
     ...(await mendLog(examination, topics, asideDir)),
+    ...mendSandboxes(partOf(examination, 'sandbox'), asideDir),
     ...(await mendCatalog(examination, topics, asideDir)),
+    ...leftToStart(examination),
   ];
   const notMended = findingsOf(examination)
     .filter(({ mend }) => mend === 'none')
@@ -47,10 +50,23 @@ function isMissing({ missing }: Examination, part: KeptPart): boolean {
   return missing.some((each) => each.part === part);
 }
 
+function partOf({ inspections }: Examination, part: DoctorPart): Inspection {
+  return inspections.find((each) => each.part === part)!;
+}
+
+/** The catalog is not opened for what its next start does by itself. */
+function leftToStart({ dataDir, inspections }: Examination): string[] {
+  const catalog = inspections.find(({ part }) => part === 'catalog');
+  if (catalog === undefined || catalog.findings.some(({ mend }) => mend === 'copy')) return [];
+  return catalog.findings
+    .filter(({ file, mend }) => mend === 'restart' && dirname(file) !== join(dataDir, 'catalog.copies'))
+    .map(({ file, place }) => `${file}${place === null ? '' : `, ${place}`}: left to the next start, which mends it`);
+}
+
 /** Opening the journal cuts a torn end off, or writes what is intact anew and keeps the damaged file beside it. */
 async function mendSessions(examination: Examination): Promise<string[]> {
-  const { dataDir, inspections } = examination;
-  const findings = inspections.find(({ part }) => part === 'broker')!.findings.filter(({ mend }) => mend === 'restart');
+  const { dataDir } = examination;
+  const findings = partOf(examination, 'broker').findings.filter(({ mend }) => mend === 'restart');
   if (findings.length === 0 && !isMissing(examination, 'broker')) return [];
   const path = join(dataDir, 'broker', 'sessions.journal');
   const wasThere = existsSync(path);
