@@ -7,6 +7,7 @@ import { isFieldlineError } from '@fieldline/kit';
 import type { BrokerContext } from './broker-context.ts';
 import type { EndReason } from './broker-counters.ts';
 import type { WaitsForRoom } from './budgets.ts';
+import { takePacket } from './client-packets.ts';
 import { DurableOrder } from './durable-order.ts';
 import type { CommitTarget } from './group-commit.ts';
 import { HeldBytes } from './held-bytes.ts';
@@ -24,23 +25,14 @@ import {
 import { OutboundPublish } from './outbound-publish.ts';
 import { encodeExplained } from './packets/acknowledgement.ts';
 import { AcknowledgementBuffer } from './packets/acknowledgement-buffer.ts';
-import { refuseAuth } from './packets/auth.ts';
 import { encodeConnackAccepted, encodeConnackRefused } from './packets/connack.ts';
 import { ConnectError, type ConnectPacket, decodeConnect } from './packets/connect.ts';
 import { decodeDisconnect, encodeDisconnect } from './packets/disconnect.ts';
 import { FrameReader, type FrameSink, PACKET } from './packets/frame.ts';
 import { PacketReader } from './packets/packet-reader.ts';
-import { decodePingreq, PINGRESP } from './packets/pingreq.ts';
 import { ProtocolError } from './packets/protocol-error.ts';
-import { decodePuback } from './packets/puback.ts';
-import { decodePubcomp } from './packets/pubcomp.ts';
-import { decodePubrec } from './packets/pubrec.ts';
-import { decodePubrel } from './packets/pubrel.ts';
 import { REASON } from './packets/reason-codes.ts';
-import { decodeSubscribe } from './packets/subscribe.ts';
-import { decodeUnsubscribe } from './packets/unsubscribe.ts';
 import type { Session, SessionLink } from './session/session.ts';
-import { subscribe, unsubscribe } from './subscribing.ts';
 
 /** Why the socket is not read at the moment; bits. */
 const HOLD = { judging: 1, log: 2, ownBudget: 4, slowReader: 8, stopping: 16 } as const;
@@ -297,53 +289,8 @@ export class Connection implements FrameSink, SessionLink, CommitTarget, WaitsFo
   }
 
   #onPacket(packetType: number, reader: PacketReader): void {
-    const session = this.#session!;
-    switch (packetType) {
-      case PACKET.puback:
-        this.#outbound!.puback(decodePuback(reader, this.protocolVersion));
-        return;
-      case PACKET.pubrec:
-        this.#outbound!.pubrec(decodePubrec(reader, this.protocolVersion));
-        return;
-      case PACKET.pubrel:
-        this.#onPubrel(decodePubrel(reader, this.protocolVersion).packetId);
-        return;
-      case PACKET.pubcomp:
-        this.#outbound!.pubcomp(decodePubcomp(reader, this.protocolVersion));
-        return;
-      case PACKET.subscribe:
-        subscribe(this.#context, this, session, decodeSubscribe(reader, this.protocolVersion));
-        return;
-      case PACKET.unsubscribe:
-        unsubscribe(this.#context, this, session, decodeUnsubscribe(reader, this.protocolVersion));
-        return;
-      case PACKET.pingreq:
-        decodePingreq(reader);
-        this.write(PINGRESP); // [MQTT-3.12.4-1]
-        return;
-      case PACKET.disconnect:
-        this.#onDisconnect(reader);
-        return;
-      case PACKET.auth:
-        if (this.protocolVersion === 5) refuseAuth(reader);
-    }
-    // [MQTT-3.1.0-2]: a second CONNECT; or a type that this version does not have.
-    throw new ProtocolError(REASON.protocolError, `packet type ${packetType} is not allowed here`);
-  }
-
-  /** The packet id is free when PUBCOMP goes out, and PUBCOMP goes out when that is durable (4.3.3). */
-  #onPubrel(packetId: number): void {
-    const { commit, store } = this.#context;
-    const session = this.#session!;
-    const known = session.receivedQos2.get(packetId);
-    const isKnown = known !== undefined && known !== 'routed';
-    session.receivedQos2.delete(packetId);
-    if (known === 'taken' && session.isPersistent) store.note({ kind: 'completed', key: session.key, packetId });
-    this.addPending(
-      commit.acknowledge(this, PACKET.pubcomp, packetId, isKnown ? REASON.success : REASON.packetIdentifierNotFound),
-    );
-    // A client that did not wait for PUBREC: its message may still be lost.
-    if (typeof known === 'object') commit.tie(this, known);
+    if (packetType === PACKET.disconnect) this.#onDisconnect(reader);
+    else takePacket(this.#context, this, this.#session!, this.#outbound!, packetType, reader);
   }
 
   #onDisconnect(reader: PacketReader): void {
