@@ -105,13 +105,15 @@ export function noteParts(dataDir: string, forget: readonly KeptPart[] = []): vo
   const had = record === null || record === 'damaged' ? [] : record.parts;
   const there = partsThere(dataDir);
   const parts = [...new Set([...had.filter((part) => !forget.includes(part)), ...there])].sort();
+  // A mark flushes the names in its part's folder: the file tells of no part that a power cut could take away again.
+  for (const part of FOLDER_PARTS) {
+    if (there.includes(part) && markOf(dataDir, part) === null) {
+      writeDurably(join(dataDir, part, MARK_FILE), markText(id), MODE);
+    }
+  }
   const text = textOf({ id, parts });
   const file = join(dataDir, INSTALLATION_FILE);
   if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeDurably(file, text, MODE);
-  for (const part of FOLDER_PARTS) {
-    if (there.includes(part) && markOf(dataDir, part) === null)
-      writeDurably(join(dataDir, part, MARK_FILE), markText(id), MODE);
-  }
 }
 
 function parse(text: string): StoredRecord | null {
