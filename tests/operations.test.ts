@@ -60,6 +60,7 @@ test('readiness has one entry for each part', async () => {
     'api',
     'broker',
     'catalog',
+    'connectors',
     'data folder',
     'events',
     'jobs',
