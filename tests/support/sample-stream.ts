@@ -12,6 +12,8 @@ export interface StreamOptions {
   readonly samplesPerMessage?: number;
   /** Pause of a device behind each acknowledgement, ms. Default 2. */
   readonly pauseMs?: number;
+  /** Every second device publishes with QoS 2. Default false. */
+  readonly alsoQos2?: boolean;
 }
 
 const STEP_MS = 3;
@@ -22,6 +24,7 @@ const DELAYS_MAX = 20_000;
 interface Source {
   readonly device: DeviceCredentials;
   readonly client: MqttClient;
+  readonly qos: 1 | 2;
   /** First sample numbers of acknowledged messages. */
   readonly acknowledged: Set<number>;
   next: number;
@@ -36,7 +39,7 @@ export class SampleStream {
   #isRunning = true;
 
   private constructor(options: StreamOptions) {
-    this.#options = { window: 5, samplesPerMessage: 1, pauseMs: 2, ...options };
+    this.#options = { window: 5, samplesPerMessage: 1, pauseMs: 2, alsoQos2: false, ...options };
   }
 
   static async begin(
@@ -78,6 +81,11 @@ export class SampleStream {
     const isIdle = (): boolean => this.#sources.every(({ underWay }) => underWay === 0);
     await eventually('the last acknowledgements', () => (isIdle() ? true : null), limitMs);
     await this.abort();
+  }
+
+  /** Cuts every connection; the clients come back and send again what was not answered. */
+  breakConnections(): void {
+    for (const { client } of this.#sources) client.stream.destroy();
   }
 
   async abort(): Promise<void> {
@@ -122,10 +130,12 @@ export class SampleStream {
       password: device.token,
       clean: false,
       reconnectPeriod: 200,
+      reconnectOnConnackError: true,
       properties: { sessionExpiryInterval: 3600 },
     });
     client.on('error', () => {}); // The server is harmed on purpose; the client reconnects.
-    const source = { device, client, acknowledged: new Set<number>(), next: 0, underWay: 0 };
+    const qos: 1 | 2 = this.#options.alsoQos2 && this.#sources.length % 2 === 1 ? 2 : 1;
+    const source = { device, client, qos, acknowledged: new Set<number>(), next: 0, underWay: 0 };
     this.#sources.push(source);
     client.once('connect', () => {
       for (let count = 0; count < this.#options.window; count++) this.#publish(source);
@@ -134,7 +144,7 @@ export class SampleStream {
 
   #publish(source: Source): void {
     if (!this.#isRunning) return;
-    const { device, client, acknowledged } = source;
+    const { device, client, qos, acknowledged } = source;
     const first = source.next;
     source.next += this.#options.samplesPerMessage;
     source.underWay += 1;
@@ -146,7 +156,7 @@ export class SampleStream {
     client.publish(
       `v1/telemetry/${device.organizationId}/${device.key}`,
       JSON.stringify(messages),
-      { qos: 1 },
+      { qos },
       (error) => {
         source.underWay -= 1;
         if (!error) {
