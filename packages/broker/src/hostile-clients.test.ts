@@ -277,6 +277,35 @@ describe('storms', () => {
   });
 });
 
+test('filters of many levels: a device has its budget of them over all its sessions, and others have theirs', async () => {
+  await start({ subscriptionBytesPerDeviceMax: 50_000, subscriptionBytesPerOrganizationMax: 90_000 });
+  const answers: string[] = [];
+  const subscribe = async (client: HexClient, id: number): Promise<string> => {
+    client.received = Buffer.alloc(0);
+    client.send(packetHex('82', `00${id.toString(16).padStart(2, '0')} ${text(`app/${id}${'/a'.repeat(20)}`)} 01`));
+    await until(() => client.received.length >= 5, 'SUBACK');
+    return client.hex.slice(-2);
+  };
+  for (const clientId of ['one', 'two']) {
+    const client = await connect('dev-1', clientId);
+    for (let id = 1; id <= 6; id++) answers.push(await subscribe(client, clientId === 'one' ? id : id + 6));
+  }
+  expect(answers.indexOf('80')).toBe(7);
+  expect(answers.slice(7)).toEqual(Array(5).fill('80'));
+  const other = await connect('dev-2');
+  expect(await subscribe(other, 20)).toBe('01');
+  const [device, organization] = [
+    await budget('subscriptions', 'device'),
+    await budget('subscriptions', 'organization'),
+  ];
+  expect(device).toBeLessThanOrEqual(50_000);
+  expect(organization).toBeGreaterThan(device);
+  expect(await budget('subscriptions', 'total')).toBe(organization);
+  for (const { socket } of sockets) socket.destroy();
+  await until(() => broker.broker.statistics().sessions === 0, 'all are gone');
+  expect(await budget('subscriptions', 'total')).toBe(0);
+});
+
 test('a client that ignores the receive maximum is told so: 0x93', async () => {
   const gate = Promise.withResolvers<void>();
   await start({ receiveMaximum: 5 });

@@ -1,12 +1,13 @@
 /** MQTT over WebSocket (MQTT 5, 6), plain and over TLS, with mqtt.js and with bare WebSockets. */
 import { request } from 'node:http';
-import { connect as connectTcp } from 'node:net';
-import { Metrics } from '@fieldline/kit';
+import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
+import { Metrics, systemClock } from '@fieldline/kit';
 import { type MqttClient, connect as mqttConnect } from 'mqtt';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import type { BrokerOptions } from './options.ts';
+import { type BrokerOptions, DEFAULT_LIMITS } from './options.ts';
 import { fromHex, packetHex, startBroker, type TestBroker, text, until } from './testing/harness.ts';
+import { WebSocketDoor } from './websocket-door.ts';
 
 let broker: TestBroker;
 let port = 0;
@@ -228,4 +229,42 @@ test('a client that does not read is bounded and does not hold up others', async
   lazy.received = Buffer.alloc(0);
   lazy.socket.resume();
   await until(() => lazy.received.length > 100_000, 'it reads on');
+});
+
+test('pings of a client that does not read the answers are not answered without end', async () => {
+  await start();
+  const visitors: Socket[] = [];
+  const door = new WebSocketDoor({
+    limits: DEFAULT_LIMITS,
+    clock: systemClock,
+    refused: () => {},
+    accept: (stream) => void stream.resume(),
+  });
+  const server = createServer((socket) => {
+    visitors.push(socket);
+    const peer = {
+      remoteAddress: '',
+      secure: false,
+      certificateCommonName: undefined,
+      certificateFingerprint: undefined,
+    };
+    door.take(socket, peer, systemClock.monotonicMs());
+  }).listen(0, '127.0.0.1');
+  opened.push({ close: () => server.close() }, { close: () => visitors[0]?.destroy() });
+  await until(() => server.listening, 'it listens');
+  const client = connectTcp({ host: '127.0.0.1', port: (server.address() as AddressInfo).port });
+  opened.push({ close: () => client.destroy() });
+  client.write(
+    'GET /mqtt HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
+      `Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}\r\n\r\n`,
+  );
+  await new Promise((resolve) => client.once('data', resolve));
+  client.pause();
+  const ping = Buffer.concat([Buffer.from([0x89, 0x80 | 125]), Buffer.alloc(4 + 125)]);
+  const pings = Buffer.concat(Array.from({ length: 1_000 }, () => ping));
+  const before = visitors[0]!.bytesRead;
+  // More than the sockets' own buffers take.
+  for (let count = 0; count < 160; count++) client.write(pings);
+  await until(() => visitors[0]!.bytesRead - before === 160 * pings.length, 'all pings are read', 20_000);
+  expect(visitors[0]!.writableLength).toBeLessThan(32 * 1024);
 });
