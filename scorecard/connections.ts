@@ -1,5 +1,7 @@
-/** Line 16: 10,000 connections to the real server, plain and TLS, idle and at 1 msg/s each. */
-
+/**
+ * Line 16: 10,000 connections to the real server, plain and TLS, idle and at 1 msg/s each. What a connection takes while it
+ * sends is told by two servers of the same age under the same load: one has it from all connections, one from a hundred.
+ */
 import { makeCertificate } from '../bench/contenders.ts';
 import { CrowdLead, type CrowdReport } from '../bench/crowd-lead.ts';
 import { cpuWords, ProcessWatch, residentMb } from '../bench/process-watch.ts';
@@ -8,6 +10,8 @@ import { startServer, temporaryFolder } from '../tests/support/server-process.ts
 import type { Outcome, ScorecardLine } from './line.ts';
 
 const CONNECTIONS = 10_000;
+/** Those that are there before memory is looked at. */
+const FIRST = 100;
 const TLS_SHORT = 2_000;
 /** Somebody else, in a process of its own: what it waits for is the server, not the crowd's own work. */
 const BYSTANDERS = 10;
@@ -30,8 +34,8 @@ export const manyConnections: ScorecardLine = {
     const tls = await crowd(form === 'long' ? CONNECTIONS : TLS_SHORT, true);
     say(tls.words);
     const passed =
-      plain.kbEach <= PLAIN_KB_MAX &&
-      tls.kbEach <= TLS_KB_MAX &&
+      Math.max(plain.idleKbEach, plain.busyKbEach) <= PLAIN_KB_MAX &&
+      Math.max(tls.idleKbEach, tls.busyKbEach) <= TLS_KB_MAX &&
       plain.perSecond >= ACCEPTS_MIN &&
       plain.whole &&
       tls.whole;
@@ -40,7 +44,8 @@ export const manyConnections: ScorecardLine = {
 };
 
 interface Crowded {
-  readonly kbEach: number;
+  readonly idleKbEach: number;
+  readonly busyKbEach: number;
   readonly perSecond: number;
   /** Every connection stayed, every message was acknowledged. */
   readonly whole: boolean;
@@ -48,6 +53,31 @@ interface Crowded {
 }
 
 async function crowd(count: number, secure: boolean): Promise<Crowded> {
+  const few = await observe(FIRST, count, secure);
+  const all = await observe(count, count, secure);
+  const idleKbEach = kbOfEach(all.idleMb - all.emptyMb, count);
+  const busyKbEach = kbOfEach(all.busyMb - few.busyMb, count);
+  const words = `${all.opened.toLocaleString('en-US')} connections, ${idleKbEach.toFixed(1)} KB each, at 1 msg/s ${busyKbEach.toFixed(1)} KB, ${all.words}`;
+  return { idleKbEach, busyKbEach, perSecond: all.perSecond, whole: all.whole, words };
+}
+
+function kbOfEach(megabytes: number, count: number): number {
+  return (megabytes / (count - FIRST)) * 1024;
+}
+
+interface Observed {
+  readonly opened: number;
+  readonly perSecond: number;
+  /** Resident memory: with the first connections, with all, and after all have sent. */
+  readonly emptyMb: number;
+  readonly idleMb: number;
+  readonly busyMb: number;
+  readonly whole: boolean;
+  readonly words: string;
+}
+
+/** So many connections send so many messages a second together. */
+async function observe(count: number, messagesPerSecond: number, secure: boolean): Promise<Observed> {
   const folder = temporaryFolder('connections');
   const certificate = makeCertificate(folder.path);
   const server = await startServer({
@@ -65,7 +95,7 @@ async function crowd(count: number, secure: boolean): Promise<Crowded> {
   const bystanders = new CrowdLead();
   try {
     const api = await ApiSession.signIn(server.url);
-    const devices = await api.createDevices(Math.ceil(count / CONNECTIONS_PER_DEVICE), 'crowd-');
+    const devices = await api.createDevices(Math.ceil(messagesPerSecond / CONNECTIONS_PER_DEVICE), 'crowd-');
     const door = {
       host: '127.0.0.1',
       port: secure ? server.mqttTlsPort! : server.mqtt.port,
@@ -78,27 +108,33 @@ async function crowd(count: number, secure: boolean): Promise<Crowded> {
     });
     const open = (from: number, to: number): Promise<CrowdReport> =>
       lead.perform({ kind: 'open', ...door, clients: clients.slice(from, to), concurrency: 100, ...PATIENCE });
-    await open(0, 100);
-    const beforeMb = residentMb(server.process.pid!);
-    const opened = await open(100, count);
-    const kbEach = ((residentMb(server.process.pid!) - beforeMb) / (count - 100)) * 1024;
+    await open(0, FIRST);
+    const emptyMb = residentMb(server.process.pid!);
+    const { count: opened, milliseconds } = await open(FIRST, count);
+    const idleMb = residentMb(server.process.pid!);
     const others = clients.slice(0, BYSTANDERS).map((one) => ({ ...one, clientId: `bystander-${one.clientId}` }));
     await bystanders.perform({ kind: 'open', ...door, clients: others, concurrency: BYSTANDERS, ...PATIENCE });
     const watch = new ProcessWatch(server.process.pid!);
     const sending = { kind: 'publish', seconds: 10, payload: PAYLOAD, limitMs: 60_000 } as const;
     const [load, seen] = await Promise.all([
-      lead.perform({ ...sending, messagesPerSecond: count }),
+      lead.perform({ ...sending, messagesPerSecond }),
       bystanders.perform({ ...sending, messagesPerSecond: BYSTANDER_MESSAGES_PER_SECOND }),
     ]);
-    const cpu = cpuWords(watch.stop());
+    const report = watch.stop();
     await eventually('every connection to be counted', async () => {
       const { lag } = await api.call<{ lag: { records: number } }>('GET', 'pipeline/health');
       return lag.records === 0 ? true : null;
     });
-    const perSecond = ((count - 100) / opened.milliseconds) * 1000;
-    const whole = opened.count === count && load.closed === 0 && load.count === count * 10;
-    const words = `${opened.count.toLocaleString('en-US')} connections, ${kbEach.toFixed(1)} KB each, ${Math.round(perSecond).toLocaleString('en-US')} accepted a second, ${load.count.toLocaleString('en-US')} of ${(count * 10).toLocaleString('en-US')} messages acknowledged in ${(load.milliseconds / 1000).toFixed(1)} s, p99 ${load.p99Ms.toFixed(0)} ms; a bystander's p99 ${seen.p99Ms.toFixed(0)} ms; CPU seconds: ${cpu}, crowd ${load.cpuSeconds.toFixed(1)} (late by ${load.ownDelayP99Ms.toFixed(0)} ms, p99)`;
-    return { kbEach, perSecond, whole, words };
+    const sent = messagesPerSecond * 10;
+    return {
+      opened,
+      perSecond: ((count - FIRST) / milliseconds) * 1000,
+      emptyMb,
+      idleMb,
+      busyMb: report.residentEndMb,
+      whole: opened === count && load.closed === 0 && load.count === sent,
+      words: `${Math.round(((count - FIRST) / milliseconds) * 1000).toLocaleString('en-US')} accepted a second, ${load.count.toLocaleString('en-US')} of ${sent.toLocaleString('en-US')} messages acknowledged in ${(load.milliseconds / 1000).toFixed(1)} s, p99 ${load.p99Ms.toFixed(0)} ms; a bystander's p99 ${seen.p99Ms.toFixed(0)} ms; CPU seconds: ${cpuWords(report)}, crowd ${load.cpuSeconds.toFixed(1)} (late by ${load.ownDelayP99Ms.toFixed(0)} ms, p99)`,
+    };
   } finally {
     await bystanders.end();
     await lead.end();
