@@ -68,7 +68,10 @@ async function addPlant(slug: string): Promise<Plant> {
     apiKey: ingestKey,
     body: { deviceId: device.id, metrics: { a: 1 } },
   });
-  const job = await door.jobs.create({ kind: 'telemetry-replay', parameters: { target: 'sandbox', secret } });
+  const job = await door.jobs.create({
+    kind: 'telemetry-replay',
+    parameters: { deviceIds: [secret], from: 0, to: 1, speed: null, target: 'sandbox' },
+  });
   const tokens: Partial<Record<Role | 'limited', string>> = {};
   for (const role of ROLES) tokens[role] = await test.tokenFor(organizationId, role);
   tokens.limited = await test.tokenFor(organizationId, 'admin', [otherSite.id]);

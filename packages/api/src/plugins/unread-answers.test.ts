@@ -54,15 +54,15 @@ const unreadBytes = (): Promise<number> => metric('api_unread_answer_bytes');
 it('an answer of which nothing is read for too long is cut off', async () => {
   await start({ answerStalledTimeoutMs: 300 });
   await ask();
-  await expect.poll(unreadBytes).toBeGreaterThan(ANSWER_BYTES - 1);
-  await expect.poll(unreadBytes, { timeout: 5_000 }).toBe(0);
+  await expect.poll(unreadBytes, { timeout: 10_000 }).toBeGreaterThan(ANSWER_BYTES - 1);
+  await expect.poll(unreadBytes, { timeout: 10_000 }).toBe(0);
   expect(await metric('api_answers_cut_total')).toBe(1);
 });
 
 it('one that is read slowly is not', async () => {
   await start({ answerStalledTimeoutMs: 500 });
   const socket = await ask();
-  await expect.poll(unreadBytes).toBeGreaterThan(0);
+  await expect.poll(unreadBytes, { timeout: 10_000 }).toBeGreaterThan(0);
   let read = 0;
   socket.on('data', (chunk) => {
     read += chunk.length;
@@ -77,20 +77,20 @@ it('one that is read slowly is not', async () => {
 it('in all no more is held than may be: further large answers are refused, small ones are given', async () => {
   await start({ unreadAnswerBytesMax: 3.5 * ANSWER_BYTES });
   for (let index = 0; index < 3; index++) await ask();
-  await expect.poll(unreadBytes).toBeGreaterThan(3 * ANSWER_BYTES);
+  await expect.poll(unreadBytes, { timeout: 10_000 }).toBeGreaterThan(3 * ANSWER_BYTES);
   const refused = await test.call('GET', path, { token });
   expect(refused.status).toBe(429);
   expect(refused.headers.get('retry-after')).toBe('5');
   expect((await test.call('GET', '/api/v1/auth/me', { token })).status).toBe(200);
   for (const socket of sockets.splice(0)) socket.destroy();
-  await expect.poll(unreadBytes).toBe(0);
+  await expect.poll(unreadBytes, { timeout: 10_000 }).toBe(0);
   expect((await test.call('GET', path, { token })).status).toBe(200);
 });
 
 it('whoever has had an answer for a while without reading makes room for others', async () => {
   await start({ unreadAnswerBytesMax: 1.5 * ANSWER_BYTES });
   const slow = await ask();
-  await expect.poll(unreadBytes).toBeGreaterThan(ANSWER_BYTES);
+  await expect.poll(unreadBytes, { timeout: 10_000 }).toBeGreaterThan(ANSWER_BYTES);
   await expect
     .poll(async () => (await test.call('GET', path, { token })).status, { timeout: 10_000, interval: 500 })
     .toBe(200);
@@ -101,7 +101,7 @@ it('whoever has had an answer for a while without reading makes room for others'
 it('a connection that asks on and on is answered so much and no more', async () => {
   await start({ requestsPerConnectionMax: 4, unreadAnswerBytesPerConnectionMax: 2.5 * ANSWER_BYTES });
   const socket = await ask(200);
-  await expect.poll(unreadBytes).toBeGreaterThan(ANSWER_BYTES);
+  await expect.poll(unreadBytes, { timeout: 10_000 }).toBeGreaterThan(ANSWER_BYTES);
   expect(await unreadBytes()).toBeLessThan(2.5 * ANSWER_BYTES);
   let heard = '';
   socket.on('data', (chunk) => {
