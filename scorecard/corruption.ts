@@ -2,7 +2,8 @@
  * Line 8: injuries at random places of log, store, sealed files, sessions and catalog of a folder whose every sample is known.
  * Each alone is looked at as the doctor does, and read as log, store and broker read: it is named, or changes nothing, and never is
  * anything else given out than was written. Then real servers run on injured folders (on all whose injury was not named), before
- * and after `fieldline doctor --repair`: never a wrong value, and in the end all samples again.
+ * and after `fieldline doctor --repair`: never a wrong value, and in the end all samples again. Of one folder retention has deleted
+ * the older half of the log: there the store alone has those samples, and must keep them.
  */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -17,16 +18,25 @@ import type { Form, Outcome, ScorecardLine } from './line.ts';
 const COUNTS: Readonly<Record<Form, number>> = { short: 60, long: 1000 };
 /** How many groups of each lane are given to servers; those of injuries that were not named all are. */
 const GROUPS: Readonly<Record<Form, Readonly<Record<Lane, number>>>> = {
-  short: { unnamed: 1000, log: 2, sealed: 2, store: 3, catalog: 2 },
-  long: { unnamed: 1000, log: 12, sealed: 12, store: 20, catalog: 20 },
+  short: { unnamed: 1000, log: 2, sealed: 2, store: 3, catalog: 2, trimmed: 2 },
+  long: { unnamed: 1000, log: 12, sealed: 12, store: 20, catalog: 20, trimmed: 20 },
 };
 /** Files of one folder that are injured at the same time; a damaged database hides what is beside it. */
-const FILES_PER_GROUP: Readonly<Record<Lane, number>> = { unnamed: 5, log: 5, sealed: 4, store: 1, catalog: 1 };
+const FILES_PER_GROUP: Readonly<Record<Lane, number>> = {
+  unnamed: 5,
+  log: 5,
+  sealed: 4,
+  store: 1,
+  catalog: 1,
+  trimmed: 1,
+};
 /** The doctor's program mends every so-manieth folder, and all with a damaged catalog; the others its functions. */
 const PROGRAM_EVERY = 4;
+/** Every so-manieth injury is one of the trimmed folder. */
+const TRIMMED_EVERY = 5;
 const SERVERS_AT_ONCE = Math.min(2, availableParallelism());
 
-type Lane = 'unnamed' | 'log' | 'sealed' | 'store' | 'catalog';
+type Lane = 'unnamed' | 'log' | 'sealed' | 'store' | 'catalog' | 'trimmed';
 
 export const corruption: ScorecardLine = {
   number: 8,
@@ -34,7 +44,7 @@ export const corruption: ScorecardLine = {
   must: 'found every time, never served as truth, the rest readable',
   async run(form, say) {
     const folder = temporaryFolder('corruption');
-    const known = await makeKnownFolder(folder.path);
+    const known = await makeKnownFolder(folder.path, { withTrimmed: true });
     const seed = Number(process.env.FIELDLINE_TEST_SEED ?? Date.now() % 1_000_000);
     const injuries = Array.from({ length: COUNTS[form] }, (_, index) => injuryOf(known, seed * 1000 + index));
     say(`seed ${seed}; ${SAMPLES} known samples`);
@@ -65,11 +75,17 @@ export interface SeededInjury extends Injury {
   readonly seed: number;
   /** The whole folder that it is an injury of. */
   readonly from: string;
+  /** Kinds of injuries that were chosen from. */
+  readonly only: string;
+  readonly isTrimmed: boolean;
 }
 
-function injuryOf(known: KnownFolder, seed: number): SeededInjury {
-  const from = seed % 2 === 0 ? known.killed : known.stopped;
-  return { ...chooseInjury(from, random(seed)), seed, from };
+/** Of a trimmed folder the database: with a sealed file, or a record that is not stored yet, something is lost for good. */
+function injuryOf({ killed, stopped, trimmed }: KnownFolder, seed: number): SeededInjury {
+  const isTrimmed = trimmed !== null && seed % TRIMMED_EVERY === 0;
+  const from = isTrimmed ? trimmed : seed % 2 === 0 ? killed : stopped;
+  const only = isTrimmed ? 'store' : '';
+  return { ...chooseInjury(from, random(seed), only), seed, from, only, isTrimmed };
 }
 
 interface Group {
@@ -82,7 +98,7 @@ function chooseGroups(injuries: readonly SeededInjury[], examined: readonly Exam
   const open = new Map<string, SeededInjury[]>();
   const groups: { lane: Lane; injuries: SeededInjury[] }[] = [];
   for (const [index, injury] of injuries.entries()) {
-    const lane = examined[index]!.isNamed ? laneOf(injury.kind) : 'unnamed';
+    const lane = examined[index]!.isNamed ? laneOf(injury) : 'unnamed';
     const key = `${lane} ${injury.from}`;
     const group = open.get(key);
     const isTaken = group === undefined || group.some(({ file }) => file === injury.file);
@@ -103,7 +119,8 @@ function wayOf(lane: Lane, index: number): MendingWay {
   return lane === 'catalog' || index % PROGRAM_EVERY === 0 ? 'program' : 'within';
 }
 
-function laneOf(kind: string): Lane {
+function laneOf({ kind, isTrimmed }: SeededInjury): Lane {
+  if (isTrimmed) return 'trimmed';
   if (kind.startsWith('catalog')) return 'catalog';
   if (kind === 'sealed') return 'sealed';
   return kind.startsWith('store') ? 'store' : 'log';

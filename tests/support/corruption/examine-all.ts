@@ -11,7 +11,7 @@ const TIMEOUT_MS = 120_000;
 
 /** Results in the order of the injuries. */
 export async function examineAll(
-  injuries: readonly { readonly from: string; readonly seed: number }[],
+  injuries: readonly Omit<ExaminationJob, 'workDir'>[],
   workDir: string,
   onDone: (count: number) => void,
 ): Promise<Examined[]> {
@@ -21,9 +21,9 @@ export async function examineAll(
   const lanes = Array.from({ length: Math.min(2, availableParallelism()) }, async (_, lane) => {
     let child: ChildProcess | null = null;
     let turn = 0;
-    for (const [index, { from, seed }] of entries) {
+    for (const [index, { from, seed, only }] of entries) {
       child ??= fork(PROCESS, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-      const job: ExaminationJob = { from, seed, workDir: join(workDir, `${lane}-${turn}`) };
+      const job: ExaminationJob = { from, seed, only, workDir: join(workDir, `${lane}-${turn}`) };
       const result = await answerOf(child, job);
       if (result === null) {
         child = null;

@@ -17,6 +17,8 @@ export interface ExaminationJob {
   /** Where this process may work. */
   readonly workDir: string;
   readonly seed: number;
+  /** Kinds of injuries: those whose name begins so. */
+  readonly only: string;
 }
 
 export interface Examined {
@@ -33,7 +35,7 @@ process.on('message', (job: ExaminationJob) => {
   void examine(job).then((examined) => process.send!(examined));
 });
 
-async function examine({ from, workDir, seed }: ExaminationJob): Promise<Examined> {
+async function examine({ from, workDir, seed, only }: ExaminationJob): Promise<Examined> {
   const dataDir = join(workDir, 'patient', from.replaceAll('/', '-'));
   let known = readings.get(from);
   if (known === undefined) {
@@ -42,7 +44,7 @@ async function examine({ from, workDir, seed }: ExaminationJob): Promise<Examine
     known = Readings.of(from, join(workDir, 'read'));
     readings.set(from, known);
   }
-  const injury = chooseInjury(from, random(seed));
+  const injury = chooseInjury(from, random(seed), only);
   inflict(dataDir, injury);
   try {
     const findings = await findingsAt(dataDir, injury);

@@ -10,6 +10,7 @@ const KINDS: readonly (readonly [kind: string, share: number, pattern: RegExp])[
   ['log', 3, /^log\/.*\.seg$/],
   ['log state', 1, /^log\/(format|groups)$/],
   ['store', 3, /^store\/store\.duckdb$/],
+  ['store headers', 0.5, /^store\/store\.duckdb$/],
   ['store write-ahead log', 2, /^store\/store\.duckdb\.wal$/],
   ['sealed', 3, /^store\/sealed\/.*\/day=.*\.parquet$/],
   ['sessions', 1, /^broker\//],
@@ -25,6 +26,7 @@ const BLOCKS: readonly (readonly [byteLength: number, from: number])[] = [
   [8192, 0],
   [262_144, 12_288],
 ];
+const HEADER_BYTES = 12_288;
 const TRIES_MAX = 50;
 
 export interface Injury {
@@ -50,22 +52,22 @@ const HARMS: readonly (readonly [share: number, harm: Harm | 'misplace' | 'remov
   [0.5, 'remove'],
 ];
 
-/** Chooses an injury of the folder and changes nothing yet. */
-export function chooseInjury(folder: string, chance: Chance): Injury {
+/** Chooses an injury of the folder, of a kind whose name begins with `only`, and changes nothing yet. */
+export function chooseInjury(folder: string, chance: Chance, only = ''): Injury {
   const all = filesOf(folder);
   const kinds = KINDS.map(([kind, share, pattern]) => ({
     kind,
     share,
     files: all.filter((file) => pattern.test(file)),
   }));
-  const there = kinds.filter(({ files }) => files.length > 0);
+  const there = kinds.filter(({ kind, files }) => files.length > 0 && kind.startsWith(only));
   for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
     const { kind, files } = weighted(
       there.map((each) => [each.share, each] as const),
       chance,
     );
     const file = files[Math.floor(chance() * files.length)]!;
-    const harm = weighted(HARMS, chance);
+    const harm = kind === 'store headers' ? flipHeaderBit : weighted(HARMS, chance);
     const injury = injuryOf(folder, file, kind, harm, files, chance);
     if (injury !== null) return injury;
   }
@@ -110,6 +112,12 @@ function flipBit(bytes: Buffer, chance: Chance): ReturnType<Harm> {
   const bit = Math.floor(chance() * 8);
   bytes[at]! ^= 1 << bit;
   return { what: `bit ${bit} of byte ${at} of ${bytes.length}`, bytes };
+}
+
+/** Without one of them, DuckDB opens nothing. */
+function flipHeaderBit(bytes: Buffer, chance: Chance): ReturnType<Harm> {
+  const { what } = flipBit(bytes.subarray(0, HEADER_BYTES), chance)!;
+  return { what, bytes };
 }
 
 function cutEnd(bytes: Buffer, chance: Chance): ReturnType<Harm> {

@@ -4,6 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { DEFAULT_TOPIC_SETTINGS, openEmbeddedLog } from '@fieldline/log';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { ApiSession, type DeviceCredentials, eventually } from '../api-session.ts';
 import { type RunningServer, startServer } from '../server-process.ts';
@@ -13,6 +14,8 @@ export interface KnownFolder {
   readonly killed: string;
   /** As a clean stop left it. */
   readonly stopped: string;
+  /** As SIGKILL left it; retention has deleted the log's records of the first half, which is sealed. null where nobody asked for it. */
+  readonly trimmed: string | null;
   readonly devices: readonly DeviceCredentials[];
   readonly startMs: number;
 }
@@ -33,6 +36,8 @@ export const ENVIRONMENT = {
 };
 /** The same, and samples stay in the database. */
 const UNSEALED = { ...ENVIRONMENT, FIELDLINE_STORE_SEAL_AFTER_SECONDS: '80000', FIELDLINE_STORE_SEAL_ROWS: '1000000' };
+/** More than what the log keeps by default. */
+const RAW_RETENTION_MS = 31 * 86_400_000;
 const DEVICES = 3;
 const MESSAGES = 40;
 const SAMPLES_PER_MESSAGE = 20;
@@ -44,17 +49,19 @@ const PER_DEVICE = MESSAGES * SAMPLES_PER_MESSAGE;
 /** Numbers, and as many texts. */
 export const SAMPLES = 2 * DEVICES * PER_DEVICE;
 
-export async function makeKnownFolder(folder: string): Promise<KnownFolder> {
+export async function makeKnownFolder(folder: string, { withTrimmed = false } = {}): Promise<KnownFolder> {
   const dataDir = join(folder, 'made');
   const startMs = Date.now() - PER_DEVICE * STEP_MS - 60_000;
   let server = await startServer({ dataDir, environment: ENVIRONMENT });
   try {
     const api = await ApiSession.signIn(server.url);
     const devices = await api.createDevices(DEVICES, 'known-');
-    const known = { killed: join(folder, 'killed'), stopped: join(folder, 'stopped'), devices, startMs };
+    const [killed, stopped, trimmed] = ['killed', 'stopped', 'trimmed'].map((name) => join(folder, name));
+    const known = { killed: killed!, stopped: stopped!, trimmed: withTrimmed ? trimmed! : null, devices, startMs };
     await publishAll(server, known, 0, PER_DEVICE / 2);
-    await storedAndSealed(api, SAMPLES / 3);
+    await storedAndSealed(api, SAMPLES / 2);
     await server.stop();
+    if (withTrimmed) await makeTrimmed(known, dataDir, trimmed!);
     server = await startServer({ dataDir, environment: UNSEALED });
     await publishAll(server, known, PER_DEVICE / 2, PER_DEVICE);
     await storedAndSealed(await ApiSession.signIn(server.url), 0);
@@ -64,6 +71,22 @@ export async function makeKnownFolder(folder: string): Promise<KnownFolder> {
     await server.stop();
     copyFolder(dataDir, known.stopped);
     return known;
+  } finally {
+    await server.kill();
+  }
+}
+
+/** From a folder of which the first half is sealed, after a clean stop. */
+async function makeTrimmed(known: KnownFolder, from: string, trimmed: string): Promise<void> {
+  copyFolder(from, trimmed);
+  const log = await openEmbeddedLog({ dir: join(trimmed, 'log'), topics: DEFAULT_TOPIC_SETTINGS });
+  const later = (Date.now() + RAW_RETENTION_MS) * 1000;
+  await log.enforceRetention(later, (topic) => (topic === 'telemetry.raw' ? null : 0));
+  await log.close();
+  const server = await startServer({ dataDir: trimmed, environment: UNSEALED });
+  try {
+    await publishAll(server, known, PER_DEVICE / 2, PER_DEVICE);
+    await storedAndSealed(await ApiSession.signIn(server.url), 0);
   } finally {
     await server.kill();
   }
