@@ -4,6 +4,8 @@
  * sample must be readable through REST exactly once, with its value and time; samples that were never acknowledged may be
  * there, at most once.
  */
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeOlderCatalog } from '@fieldline/catalog/older-schema';
 import { ApiSession, type DeviceCredentials, eventually } from './api-session.ts';
@@ -96,7 +98,10 @@ export async function runLedger(options: LedgerOptions): Promise<LedgerResult> {
 /** The first start finds a catalog of the version before, where some are to be cut off in its migration. */
 async function firstStart(options: LedgerOptions, chance: () => number): Promise<RunningServer> {
   const { dataDir, environment, firstStartsCutOff = 0 } = options;
-  if (firstStartsCutOff > 0) await makeOlderCatalog(join(dataDir, 'catalog'), -1);
+  if (firstStartsCutOff > 0) {
+    await makeOlderCatalog(join(dataDir, 'catalog'), -1);
+    writeFileSync(join(dataDir, 'secret.key'), randomBytes(32).toString('base64'), { mode: 0o600 });
+  }
   for (let time = 0; time < firstStartsCutOff; time++) {
     await killWhileStarting({ dataDir, environment }, chance() * FIRST_START_MS);
   }

@@ -51,9 +51,10 @@ test('a new folder misses nothing, a noted one every part that goes', async () =
   expect(await missing({ hasKeySetting: true })).toEqual([]);
 });
 
-test('a folder from before misses what is made together: the catalog, the log and the store, and the key', async () => {
+test('a folder from before misses the catalog beside a log or a store, and the key beside a catalog', async () => {
   lose('log', 'store', 'secret.key');
-  expect(await missing()).toEqual(['log', 'store', 'key']);
+  // Its first start may have been cut off before there was a log.
+  expect(await missing()).toEqual(['key']);
   fill(dataDir);
   lose('catalog');
   expect(await missing()).toEqual(['catalog']);

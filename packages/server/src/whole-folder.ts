@@ -110,7 +110,7 @@ function damagedMark(dataDir: string, part: FolderPart): Finding {
 function expectedParts({ dataDir, catalogAdapter, hasKeySetting }: WholeFolderOptions): KeptPart[] {
   const there = (part: KeptPart): boolean => isThere(dataDir, part);
   const embedded = catalogAdapter === 'pglite';
-  const expected = new Set<KeptPart>(partsHad(dataDir, embedded));
+  const expected = new Set<KeptPart>(partsHad(dataDir));
   // Whatever was noted: a new catalog would give the numbers of its series to other devices, and a new key opens nothing.
   if (there('log') || there('store') || hasCopies(dataDir)) expected.add('catalog');
   if (embedded && there('catalog')) expected.add('key');
@@ -119,13 +119,13 @@ function expectedParts({ dataDir, catalogAdapter, hasKeySetting }: WholeFolderOp
   return [...FOLDER_PARTS, 'key' as const].filter((part) => expected.has(part));
 }
 
-function partsHad(dataDir: string, embedded: boolean): readonly KeptPart[] {
+function partsHad(dataDir: string): readonly KeptPart[] {
   const record = readInstallation(dataDir);
   if (record !== null && record !== 'damaged') return record.parts;
   // Parts know their installation, and the file that names all parts is gone.
   if (FOLDER_PARTS.some((part) => markOf(dataDir, part) !== null)) return ['catalog', 'log', 'store', 'broker'];
-  // From before there was that file: they are made together.
-  return embedded && isThere(dataDir, 'catalog') ? ['catalog', 'log', 'store'] : [];
+  // From before there was that file: a first start that was cut off may have left the catalog alone.
+  return [];
 }
 
 async function findingOf(dataDir: string, part: KeptPart): Promise<Finding> {
