@@ -4,7 +4,7 @@
  * Code takes `openDiskFile` as a parameter where a test must make the disk fail.
  */
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { type ErrorOptions, FieldlineError, messageOf } from './errors.ts';
 
@@ -24,6 +24,22 @@ export type OpenDiskFile = (path: string, mode: 'existing' | 'new') => Promise<D
 /** Opens a file for writing; 'new' makes an empty one, whatever was there before. */
 export const openDiskFile: OpenDiskFile = async (path, mode) =>
   new HandleFile(path, await open(path, mode === 'new' ? 'w+' : 'r+'));
+
+/**
+ * Puts a file in the place of another, or of none: whole, under its name and on the disk when it resolves; a crash before that
+ * leaves the one that was there. What is written meanwhile is `{path}.new`.
+ */
+export async function replaceFile(path: string, buffers: readonly Uint8Array[]): Promise<void> {
+  const file = await openDiskFile(`${path}.new`, 'new');
+  try {
+    await file.write(buffers, 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.new`, path);
+  await syncParentDirectory(path);
+}
 
 /** Flushes a folder, so that files that were made, renamed or removed in it stay so after a power cut. */
 export async function syncDirectory(path: string): Promise<void> {

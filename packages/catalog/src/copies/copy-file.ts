@@ -4,10 +4,10 @@
  *   <folder>/<time of the copy>.copy     a line of JSON that says what it is, "<table> <row as JSON>" a line, and last
  *                                        "<CRC-32 of the lines before> end"
  */
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { FieldlineError, messageOf, openDiskFile, syncDirectory, syncParentDirectory } from '@fieldline/kit';
+import { FieldlineError, messageOf, replaceFile, syncParentDirectory } from '@fieldline/kit';
 
 /** What is written down of a catalog. */
 export interface CatalogCopy {
@@ -52,15 +52,7 @@ export async function writeCopy(folder: string, copy: CatalogCopy): Promise<void
   const head = { format: FORMAT, takenAt, schemaVersion, rows: rows.length };
   const lines = Buffer.from(`${[JSON.stringify(head), ...rows].join('\n')}\n`);
   const path = join(folder, `${takenAt.replaceAll(':', '-')}${SUFFIX}`);
-  const file = await openDiskFile(`${path}.new`, 'new');
-  try {
-    await file.write([lines, Buffer.from(`${endOf(lines)}\n`)], 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
-  await syncDirectory(folder);
+  await replaceFile(path, [lines, Buffer.from(`${endOf(lines)}\n`)]);
   await deleteOld(folder, organizationsIn(rows));
 }
 

@@ -29,7 +29,8 @@ export async function flushFolder(folder: string): Promise<Set<string>> {
   return new Set(paths);
 }
 
-async function flush(path: string): Promise<void> {
+/** Flushes one file or folder. */
+export async function flush(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();

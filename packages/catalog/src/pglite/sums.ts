@@ -4,10 +4,11 @@
  *
  *   <folder>.sums   "<CRC-32> <bytes> <path>" a line, and last "<CRC-32 of the lines before> end"
  */
-import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { openDiskFile, syncParentDirectory } from '@fieldline/kit';
+import { replaceFile, syncParentDirectory } from '@fieldline/kit';
+import { flush } from './flush-after-crash.ts';
 import { MARK_FILE } from './flush-mark.ts';
 
 export interface ChangedFile {
@@ -33,15 +34,7 @@ export async function writeSums(folder: string): Promise<void> {
   for (const path of await filesIn(folder)) if (!PAGED_FILE.test(path)) await flush(join(folder, path));
   const lines = (await sumsOf(folder)).map(([path, sum]) => `${sum} ${path}\n`).join('');
   const path = pathOf(folder);
-  const file = await openDiskFile(`${path}.new`, 'new');
-  try {
-    await file.write([Buffer.from(`${lines}${hex(crc32(lines))} end\n`)], 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
-  await syncParentDirectory(path);
+  await replaceFile(path, [Buffer.from(`${lines}${hex(crc32(lines))} end\n`)]);
 }
 
 /** What is another than when it was closed; null where that is not known, since it was not closed cleanly. */
@@ -101,15 +94,6 @@ async function filesIn(folder: string): Promise<string[]> {
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
   // They have checksums of their own, and no other file hangs on them.
   return paths.filter((path) => path !== MARK_FILE && path !== OWNER_FILE);
-}
-
-async function flush(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function pathOf(folder: string): string {

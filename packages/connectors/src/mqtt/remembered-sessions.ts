@@ -5,9 +5,9 @@
  *
  *   file: JSON { "version": 1, "sessions": [{ "address", "clientId", "subscriptions": ["$share/group/filter"] }] }
  */
-import { readFileSync, renameSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { FieldlineError, makeDirectorySync, messageOf, openDiskFile, syncParentDirectory } from '@fieldline/kit';
+import { FieldlineError, makeDirectorySync, messageOf, replaceFile } from '@fieldline/kit';
 
 export interface RememberedSession {
   /** Of the broker, without user name and password. */
@@ -77,13 +77,5 @@ function read(path: string): readonly RememberedSession[] {
 
 async function write(path: string, sessions: readonly RememberedSession[]): Promise<void> {
   makeDirectorySync(dirname(path));
-  const file = await openDiskFile(`${path}.new`, 'new');
-  try {
-    await file.write([Buffer.from(`${JSON.stringify({ version: VERSION, sessions }, null, 2)}\n`)], 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  renameSync(`${path}.new`, path);
-  await syncParentDirectory(path);
+  await replaceFile(path, [Buffer.from(`${JSON.stringify({ version: VERSION, sessions }, null, 2)}\n`)]);
 }

@@ -1,7 +1,7 @@
 /** The file `format` in the log's folder: the version of the layout and the number of partitions of each topic. */
-import { readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FieldlineError, makeDirectorySync, openDiskFile, syncDirectory } from '@fieldline/kit';
+import { FieldlineError, makeDirectorySync, replaceFile } from '@fieldline/kit';
 import type { TopicName, TopicSettings } from '../log.ts';
 import { partitionFolder } from './embedded-reader.ts';
 
@@ -80,15 +80,7 @@ function parseFormat(text: string): Format | null {
 
 async function writeFormat(dir: string, format: Format): Promise<void> {
   const path = join(dir, 'format');
-  const file = await openDiskFile(`${path}.new`, 'new');
-  try {
-    await file.write([Buffer.from(textOf(format))], 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
-  await syncDirectory(dir);
+  await replaceFile(path, [Buffer.from(textOf(format))]);
 }
 
 function textOf(format: Format): string {

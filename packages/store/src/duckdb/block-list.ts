@@ -11,10 +11,10 @@
  *
  * With the copy of its headers a database of which only they are damaged is opened again. Version 1 had none.
  */
-import { copyFile, type FileHandle, open, readFile, rename, stat } from 'node:fs/promises';
+import { copyFile, type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { openDiskFile, syncParentDirectory } from '@fieldline/kit';
+import { openDiskFile, replaceFile } from '@fieldline/kit';
 import { quote } from './session.ts';
 
 const PAGE = 4096;
@@ -77,7 +77,7 @@ export async function writeBlockList(path: string, connection: DuckDBConnection)
     await handle.read(headers, 0, BLOCKS_AT, 0);
     // A checkpoint meanwhile: whoever made it writes the list.
     if ((await newestHeader(handle))?.iteration !== header.iteration) return;
-    await replaceList(listPath(path), encodeList({ iteration: header.iteration, entries, headers }));
+    await replaceFile(listPath(path), [encodeList({ iteration: header.iteration, entries, headers })]);
   } finally {
     await handle.close();
   }
@@ -296,18 +296,6 @@ function decodeList(bytes: Buffer): BlockList | null {
   }
   const headers = version === 1 ? null : bytes.subarray(entriesEnd, entriesEnd + BLOCKS_AT);
   return { iteration: bytes.readBigUInt64LE(16), entries, headers };
-}
-
-async function replaceList(path: string, bytes: Buffer): Promise<void> {
-  const file = await openDiskFile(`${path}.new`, 'new');
-  try {
-    await file.write([bytes], 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
-  await syncParentDirectory(path);
 }
 
 function listPath(path: string): string {
