@@ -33,7 +33,7 @@ const CLOCK_STEP_MICROS = 60_000_000;
 const READ_BYTES_MAX = 1024 * 1024;
 const SAMPLES_PER_TRANSACTION = 10_000;
 
-/** Resolves with the last checkpoint: at the end of the range, or where the signal has ended the run. */
+/** Resolves with the last checkpoint that was told: at the end of the range, or before the place where the signal ended the run. */
 export function runHistory(options: HistoryOptions, signal: AbortSignal): Promise<HistoryCheckpoint> {
   return new HistoryRun(options, signal).run();
 }
@@ -49,6 +49,7 @@ class HistoryRun {
   readonly #builder = new SampleBatchBuilder(SAMPLES_PER_TRANSACTION);
   #account: Account;
   #spans: PartitionSpan[];
+  #told: HistoryCheckpoint;
   #toldMs: number;
   readonly #seconds = new SecondCounter();
   #writers: TransactionWriter[] = [];
@@ -64,6 +65,7 @@ class HistoryRun {
     this.#spans = [...(options.checkpoint?.partitions ?? [])];
     this.#selector = new RecordSelector(options.selection, options.directory);
     this.#pacer = new Pacer(options.pace, options.clock, signal);
+    this.#told = options.checkpoint ?? this.#checkpoint();
     this.#toldMs = options.clock.monotonicMs();
     const metrics = new Metrics();
     this.#context = {
@@ -95,18 +97,22 @@ class HistoryRun {
   }
 
   async run(): Promise<HistoryCheckpoint> {
-    if (this.#spans.length === 0) await this.#lookUpSpans();
-    await this.#acquire();
-    await this.#tell();
     try {
-      for (const [index, span] of this.#spans.entries()) {
-        if (span.next < span.to && !this.#signal.aborted) await this.#runPartition(index);
-      }
+      await this.#runPartitions();
     } catch (error) {
       if (!this.#signal.aborted) throw error;
     }
+    return this.#told;
+  }
+
+  async #runPartitions(): Promise<void> {
+    if (this.#spans.length === 0) await this.#lookUpSpans();
+    await this.#acquire();
+    await this.#tell();
+    for (const [index, span] of this.#spans.entries()) {
+      if (span.next < span.to && !this.#signal.aborted) await this.#runPartition(index);
+    }
     if (!this.#signal.aborted) await this.#tell();
-    return this.#checkpoint();
   }
 
   /** A sink that is behind the checkpoint has lost what it had (a sandbox that was deleted): it is filled from the start. */
@@ -259,7 +265,9 @@ class HistoryRun {
       const { from, next } = this.#spans[index]!;
       if (next > from && writer.stored < next) await writer.write(this.#builder, next);
     }
-    await this.#options.onProgress(this.#checkpoint());
+    const checkpoint = this.#checkpoint();
+    await this.#options.onProgress(checkpoint);
+    this.#told = checkpoint;
     this.#toldMs = this.#options.clock.monotonicMs();
   }
 }
