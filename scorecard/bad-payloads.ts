@@ -3,8 +3,10 @@
  * exactly; what must be stored is stored, what must not is not; and both are still told so after a restart.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { seededRandom } from '@fieldline/kit';
 import mqtt from 'mqtt';
 import { ApiSession, type DeviceCredentials, eventually } from '../tests/support/api-session.ts';
+import { seedOfRun } from '../tests/support/seed.ts';
 import { type RunningServer, startServer, temporaryFolder } from '../tests/support/server-process.ts';
 import { jsonCases, METRIC, mutatedCase, type PayloadCase, protobufCases } from './bad-payload-cases.ts';
 import type { Outcome, ScorecardLine } from './line.ts';
@@ -48,13 +50,13 @@ async function judge(server: RunningServer, say: (line: string) => void): Promis
   const startMs = Date.now() - 3_600_000;
   let times = 0;
   const time = (): number => startMs + times++ * STEP_MS;
-  const seed = Date.now() % 1_000_000;
+  const seed = seedOfRun();
   say(`seed ${seed}`);
   const http = await sendOverHttp(api, server, device, time);
   const json = cases(() => jsonCases(time), time);
   const protobuf = cases(() => protobufCases(time), time);
   const mutated: Sent[] = [];
-  const chance = random(seed);
+  const chance = seededRandom(seed);
   while (http + json.length + protobuf.length + mutated.length < MESSAGES) {
     mutated.push(...cases(() => [mutatedCase(time, chance)], time));
   }
@@ -166,13 +168,4 @@ async function countDeadLetters(api: ApiSession): Promise<number> {
     cursor = page.nextCursor;
   } while (cursor !== null);
   return count;
-}
-
-/** A small generator of numbers from 0 to 1. */
-function random(seed: number): () => number {
-  let state = seed + 1;
-  return () => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state / 2_147_483_647;
-  };
 }

@@ -7,11 +7,13 @@
  */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { seededRandom } from '@fieldline/kit';
 import type { Examined } from '../tests/support/corruption/examine.process.ts';
 import { examineAll } from '../tests/support/corruption/examine-all.ts';
-import { chooseInjury, type Injury, random } from '../tests/support/corruption/injuries.ts';
+import { chooseInjury, type Injury } from '../tests/support/corruption/injuries.ts';
 import { type KnownFolder, makeKnownFolder, SAMPLES } from '../tests/support/corruption/known-folder.ts';
 import { type MendingWay, type Nursed, nurse } from '../tests/support/corruption/nurse.ts';
+import { seedOfRun } from '../tests/support/seed.ts';
 import { temporaryFolder } from '../tests/support/server-process.ts';
 import type { Form, Outcome, ScorecardLine } from './line.ts';
 
@@ -45,7 +47,7 @@ export const corruption: ScorecardLine = {
   async run(form, say) {
     const folder = temporaryFolder('corruption');
     const known = await makeKnownFolder(folder.path, { withTrimmed: true });
-    const seed = Number(process.env.FIELDLINE_TEST_SEED ?? Date.now() % 1_000_000);
+    const seed = seedOfRun();
     const injuries = Array.from({ length: COUNTS[form] }, (_, index) => injuryOf(known, seed * 1000 + index));
     say(`seed ${seed}; ${SAMPLES} known samples`);
     const tally = new Tally(say);
@@ -85,7 +87,7 @@ function injuryOf({ killed, stopped, trimmed }: KnownFolder, seed: number): Seed
   const isTrimmed = trimmed !== null && seed % TRIMMED_EVERY === 0;
   const from = isTrimmed ? trimmed : seed % 2 === 0 ? killed : stopped;
   const only = isTrimmed ? 'store' : '';
-  return { ...chooseInjury(from, random(seed), only), seed, from, only, isTrimmed };
+  return { ...chooseInjury(from, seededRandom(seed), only), seed, from, only, isTrimmed };
 }
 
 interface Group {

@@ -3,6 +3,7 @@ import { brokerTarget, FuzzedBroker } from '../tests/fuzz/broker-target.ts';
 import { DECODER_TARGETS } from '../tests/fuzz/decoder-targets.ts';
 import { type FuzzResult, fuzz } from '../tests/fuzz/fuzz.ts';
 import { liveBytes } from '../tests/fuzz/live-memory.ts';
+import { seedOfRun } from '../tests/support/seed.ts';
 import type { ScorecardLine } from './line.ts';
 
 const GROWTH_BYTES_MAX = 8 * 1024 * 1024;
@@ -12,7 +13,7 @@ export const fuzzing: ScorecardLine = {
   what: 'fuzzing',
   must: '0 crashes, memory flat, the well-behaved client loses nothing',
   async run(form, say) {
-    const seed = Date.now() % 1_000_000;
+    const seed = seedOfRun();
     const seconds = form === 'long' ? { decoder: 180, broker: 600 } : { decoder: 4, broker: 12 };
     const results: FuzzResult[] = [];
     say(`seed ${seed}`);

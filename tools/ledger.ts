@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { DOORS, type Door } from '../tests/support/ledger/clients.ts';
 import { MOMENTS, type Moment } from '../tests/support/ledger/moments.ts';
 import { runLedger } from '../tests/support/ledger.ts';
+import { seedOfRun } from '../tests/support/seed.ts';
 import { temporaryFolder } from '../tests/support/server-process.ts';
 
 const { values } = parseArgs({
@@ -16,7 +17,7 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '21' },
     doors: { type: 'string', default: 'qos1,qos2,http' },
     moments: { type: 'string', default: MOMENTS.join(',') },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    seed: { type: 'string', default: String(seedOfRun()) },
   },
 });
 const doors = chosen<Door>(values.doors, DOORS);

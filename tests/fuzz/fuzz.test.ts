@@ -1,10 +1,10 @@
-/** Seconds of what `npm run scorecard -- 4 --long` does for minutes. FIELDLINE_FUZZ_SEED runs one seed again. */
+/** Seconds of what `npm run scorecard -- 4 --long` does for minutes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { brokerTarget, FuzzedBroker } from './broker-target.ts';
 import { DECODER_TARGETS } from './decoder-targets.ts';
 import { type FuzzTarget, fuzz } from './fuzz.ts';
 
-const SEED = Number(process.env.FIELDLINE_FUZZ_SEED ?? Date.now() % 1_000_000);
+const SEED = Number(process.env.FIELDLINE_SEED);
 
 describe(`seed ${SEED}`, () => {
   test.each(DECODER_TARGETS)(

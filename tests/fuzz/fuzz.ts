@@ -2,8 +2,9 @@
  * Coverage-guided fuzzing: changes known inputs, keeps those that reach code that none had reached, changes them further.
  * Inputs run in batches; only where a batch found something new, it is run again, half by half.
  */
+import { seededRandom } from '@fieldline/kit';
 import { Coverage } from './coverage.ts';
-import { below, mutate, oneOf, type Random, seeded } from './mutate.ts';
+import { below, mutate, oneOf, type Random } from './mutate.ts';
 
 export interface FuzzTarget {
   readonly name: string;
@@ -33,7 +34,7 @@ export interface FuzzResult {
 const FAILURES_MAX = 10;
 
 export async function fuzz(target: FuzzTarget, seed: number, durationMs: number): Promise<FuzzResult> {
-  const run = new FuzzRun(target, seeded(seed));
+  const run = new FuzzRun(target, seededRandom(seed));
   try {
     return await run.go(durationMs);
   } finally {

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeOlderCatalog } from '@fieldline/catalog/older-schema';
+import { seededRandom } from '@fieldline/kit';
 import { ApiSession, type DeviceCredentials, eventually } from './api-session.ts';
 import { type Door, type LedgerClient, openClient } from './ledger/clients.ts';
 import { type Comparison, compare } from './ledger/compare.ts';
@@ -45,21 +46,10 @@ export interface LedgerResult extends Comparison {
 /** How long a first start takes, about: those that are cut off end before. */
 const FIRST_START_MS = 4_000;
 
-/** Mulberry32: small, seeded, good enough to choose moments. */
-function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Runs the whole proof and returns what was found. */
 export async function runLedger(options: LedgerOptions): Promise<LedgerResult> {
   const { dataDir, kills, moments = ['any'], say = () => {} } = options;
-  const chance = random(options.seed);
+  const chance = seededRandom(options.seed);
   say(`seed ${options.seed}`);
   let server = await firstStart(options, chance);
   // The clients keep one address, so the ports are fixed from the first start on.

@@ -8,7 +8,7 @@ import { DecodedBatch } from './decoded-batch.ts';
 import { encodeProtobuf } from './encode/protobuf.ts';
 import { CODECS } from './registry.ts';
 
-const RUNS = { numRuns: 1500, ...(process.env.FAST_CHECK_SEED && { seed: Number(process.env.FAST_CHECK_SEED) }) };
+const RUNS = { numRuns: 1500 };
 const LIMITS = { ...DEFAULT_DECODE_LIMITS, payloadBytesMax: 4096, samplesMax: 50 };
 const batch = new DecodedBatch(64);
 

@@ -6,5 +6,6 @@ export * from './inspection.ts';
 export * from './journal.ts';
 export * from './logger.ts';
 export * from './metrics.ts';
+export * from './seeded-random.ts';
 export * from './service.ts';
 export * from './thread-rpc.ts';

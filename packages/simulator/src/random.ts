@@ -1,4 +1,5 @@
 /** Random numbers that a seed determines, so that a run can be repeated. */
+import { seededRandom } from '@fieldline/kit';
 
 export interface Random {
   /** Uniform in [0, 1). */
@@ -7,15 +8,9 @@ export interface Random {
   gaussian(): number;
 }
 
-/** A generator (mulberry32) for a seed; the same text or number gives the same sequence. */
+/** A generator for a seed; the same text or number gives the same sequence. */
 export function createRandom(seed: string | number): Random {
-  let state = hash(String(seed));
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
+  const next = seededRandom(hash(String(seed)));
   // Box and Muller; 1 − u, because the logarithm of 0 is none.
   const gaussian = (): number => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
   return { next, gaussian };

@@ -6,8 +6,9 @@ import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspectCatalog } from '@fieldline/catalog';
 import type { Finding } from '@fieldline/kit';
+import { seededRandom } from '@fieldline/kit';
 import { examineFolder, findingsOf } from '@fieldline/server';
-import { chooseInjury, type Injury, inflict, random } from './injuries.ts';
+import { chooseInjury, type Injury, inflict } from './injuries.ts';
 import { copyFolder } from './known-folder.ts';
 import { Readings } from './readings.ts';
 
@@ -44,7 +45,7 @@ async function examine({ from, workDir, seed, only }: ExaminationJob): Promise<E
     known = Readings.of(from, join(workDir, 'read'));
     readings.set(from, known);
   }
-  const injury = chooseInjury(from, random(seed), only);
+  const injury = chooseInjury(from, seededRandom(seed), only);
   inflict(dataDir, injury);
   try {
     const findings = await findingsAt(dataDir, injury);

@@ -1,11 +1,14 @@
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { seededRandom } from '@fieldline/kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCatalog } from '../open-catalog.ts';
 import { removeFolder, SECRET_KEY, temporaryFolder } from '../testing.ts';
 import { inspectCatalog } from './inspect-catalog.ts';
 import { openPglite } from './pglite.ts';
 import { PAGED_FILE } from './sums.ts';
+
+const chance = seededRandom(Number(process.env.FIELDLINE_SEED));
 
 const folder = temporaryFolder();
 const closed = join(folder, 'closed');
@@ -61,8 +64,8 @@ describe('a catalog folder', () => {
   it('closed cleanly, is found changed wherever a bit or the end of a file is another', async () => {
     const names = files(closed).filter((name) => readFileSync(join(closed, name)).length > 0);
     for (let turn = 0; turn < 8; turn++) {
-      const name = names[Math.floor(Math.random() * names.length)]!;
-      const at = Math.floor(Math.random() * readFileSync(join(closed, name)).length);
+      const name = names[Math.floor(chance() * names.length)]!;
+      const at = Math.floor(chance() * readFileSync(join(closed, name)).length);
       expect(await injure(closed, name, at, turn % 3 === 2), `${name} at ${at}`).toContain(name);
     }
   }, 60_000);
@@ -70,8 +73,8 @@ describe('a catalog folder', () => {
   it('left by a kill, has its pages and the log of its last changes checked', async () => {
     const paged = files(left).filter((name) => PAGED_FILE.test(name) && readFileSync(join(left, name)).length > 0);
     for (let turn = 0; turn < 3; turn++) {
-      const name = paged[Math.floor(Math.random() * paged.length)]!;
-      const at = Math.floor(Math.random() * readFileSync(join(left, name)).length);
+      const name = paged[Math.floor(chance() * paged.length)]!;
+      const at = Math.floor(chance() * readFileSync(join(left, name)).length);
       expect(await injure(left, name, at, false), `${name} at ${at}`).toContain(name);
     }
     const log = files(left).find((name) => name.startsWith('pg_wal/0'))!;

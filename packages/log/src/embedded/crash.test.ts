@@ -3,6 +3,7 @@ import { cp, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { seededRandom } from '@fieldline/kit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LogDamage } from '../log.ts';
 import { readAll, TestOrigins, testBatch, testRecords } from '../testing.ts';
@@ -152,8 +153,8 @@ describe('the embedded log with damage on disk', () => {
     const partition = partitionFolder(dir, TOPIC, 0);
     const firsts = await listSegments(partition);
     expect(firsts.length).toBeGreaterThan(4);
-    const seed = Number(process.env.TEST_SEED ?? Date.now() % 2 ** 31);
-    const random = randomFrom(seed);
+    const seed = Number(process.env.FIELDLINE_SEED);
+    const random = seededRandom(seed);
     for (let round = 0; round < 300; round++) {
       const copy = join(base, 'copy');
       await cp(dir, copy, { recursive: true });
@@ -191,15 +192,4 @@ describe('the embedded log with damage on disk', () => {
 
 function recordsIn(firsts: readonly number[], index: number): number {
   return (firsts[index + 1] ?? 80) - firsts[index]!;
-}
-
-/** Mulberry32: the same numbers for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -1,6 +1,7 @@
 import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { seededRandom } from '@fieldline/kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readAll, TestOrigins, testBatch, testRecords } from '../testing.ts';
 import { openEmbeddedLog } from './embedded-log.ts';
@@ -61,8 +62,8 @@ test('a folder that is not there is empty', async () => {
 });
 
 test('any changed bit and any truncation is found, with its file, and no record is given out wrong', async () => {
-  const seed = Date.now() % 1_000_000;
-  const chance = random(seed);
+  const seed = Number(process.env.FIELDLINE_SEED);
+  const chance = seededRandom(seed);
   const names = (await readdir(whole, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => relative(whole, join(entry.parentPath, entry.name)));
@@ -147,15 +148,4 @@ async function readWhole(dir: string): ReturnType<typeof readAll> {
   } finally {
     await log.close();
   }
-}
-
-/** Mulberry32. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -2,7 +2,7 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { messageOf } from '@fieldline/kit';
+import { messageOf, seededRandom } from '@fieldline/kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { batchOf } from '../test-batch.ts';
 import { checkBlocks } from './block-list.ts';
@@ -70,8 +70,8 @@ test('a store that was closed knows all its blocks, and is sound', async () => {
 });
 
 test('blocks or pages exchanged, twice there, or zeros: found, refused, and whole again with the log', async () => {
-  const seed = Date.now() % 1_000_000;
-  const chance = random(seed);
+  const seed = Number(process.env.FIELDLINE_SEED);
+  const chance = seededRandom(seed);
   const bytes = await readFile(join(whole, 'store.duckdb'));
   for (let injury = 0; injury < INJURIES; injury += 1) {
     const injured = Buffer.from(bytes);
@@ -158,15 +158,4 @@ async function injuredCopy(database: Buffer): Promise<string> {
   await cp(whole, dir, { recursive: true });
   await writeFile(join(dir, 'store.duckdb'), database);
   return dir;
-}
-
-/** Mulberry32. */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { seededRandom } from '@fieldline/kit';
 import { expect, test } from 'vitest';
 import { expectedAfter, TOPIC } from './crash-rows.ts';
 import { openDuckdbStore } from './open-store.ts';
@@ -13,12 +14,11 @@ const KILLS = 6;
 
 test('killed at any moment: every resolved append is there once, with its position', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'fieldline-store-'));
-  const seed = Number(process.env.FIELDLINE_TEST_SEED ?? Date.now() % 100_000);
-  let random = seed;
+  const seed = Number(process.env.FIELDLINE_SEED);
+  const chance = seededRandom(seed);
   try {
     for (let kill = 0; kill < KILLS; kill += 1) {
-      random = (random * 48_271 + 11) % 2_147_483_647;
-      const resolved = await runAndKill(dir, 20 + (random % 120));
+      const resolved = await runAndKill(dir, 20 + Math.floor(chance() * 120));
       const store = await openDuckdbStore({ dir });
       const { next } = await store.acquire(TOPIC, 0);
       expect(next, `seed ${seed}`).toBeGreaterThanOrEqual(resolved);

@@ -1,13 +1,15 @@
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { ManualClock, messageOf } from '@fieldline/kit';
+import { ManualClock, messageOf, seededRandom } from '@fieldline/kit';
 import { MICROS_PER_DAY } from '@fieldline/model';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { batchOf, type TestRow } from '../test-batch.ts';
 import { inspectStore } from './inspect-store.ts';
 import { type DuckdbStore, openDuckdbStore } from './open-store.ts';
 import { repairStore } from './repair-store.ts';
+
+const chance = seededRandom(Number(process.env.FIELDLINE_SEED));
 
 const START = Date.UTC(2026, 0, 10) * 1000;
 const LATER = START + 9 * MICROS_PER_DAY;
@@ -143,10 +145,10 @@ async function injure(dir: string, turn: number): Promise<string> {
   const files = entries.filter((entry) => entry.isFile() && entry.name !== 'series.parquet');
   const database = files.filter(({ name }) => name.startsWith('store.duckdb'));
   const among = turn % 3 === 0 ? files.filter((file) => !database.includes(file)) : database;
-  const entry = among[Math.floor(Math.random() * among.length)]!;
+  const entry = among[Math.floor(chance() * among.length)]!;
   const path = join(entry.parentPath, entry.name);
   const bytes = await readFile(path);
-  const at = Math.floor(Math.random() * bytes.length);
+  const at = Math.floor(chance() * bytes.length);
   const isCut = turn % 4 === 3;
   if (!isCut) bytes[at]! ^= 1 << (turn % 8);
   await writeFile(path, isCut ? bytes.subarray(0, at) : bytes);
