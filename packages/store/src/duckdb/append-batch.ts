@@ -63,10 +63,13 @@ export async function appendBatch(state: StoreState, batch: SampleBatch, positio
   for (const [shard, count] of shardRows.entries()) generation.shardRows[shard]! += count;
 }
 
-/** Closes the open generation (it will be sealed) and opens the next. */
+/**
+ * Closes the open generation (it will be sealed) and opens the next. Each attempt takes an id of its own: what one that failed
+ * has left in the database is empty, does not stand in the way of the next, and goes at the next start.
+ */
 export async function startGeneration(state: StoreState): Promise<void> {
   const { generations, files } = state.layout.current;
-  const id = (generations.at(-1)?.id ?? 0) + 1;
+  const id = state.nextGenerationId++;
   const followsFull = state.layout.current.openGeneration.rowCount >= state.settings.sealRowsMax;
   const generation = await createGeneration(state.session.writer, id, state.clock.nowMicros(), followsFull);
   const appender = await HotAppender.open(state.session.writer, generation);

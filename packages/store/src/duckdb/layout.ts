@@ -128,7 +128,7 @@ export class LayoutKeeper {
   #current: Layout;
   #epoch = 0;
   readonly #leases = new Map<number, number>();
-  #retired: { epoch: number; drop: () => Promise<void> }[] = [];
+  readonly #retired: { epoch: number; drop: () => Promise<void> }[] = [];
 
   constructor(layout: Layout) {
     this.#current = layout;
@@ -161,11 +161,18 @@ export class LayoutKeeper {
     this.#current = layout;
   }
 
-  /** Removes what no query needs any more. */
-  async dropRetired(): Promise<void> {
+  /** Removes what no query needs any more. What cannot be removed is tried again by the next call; the errors of this one. */
+  async dropRetired(): Promise<unknown[]> {
     const oldest = Math.min(...this.#leases.keys(), Infinity);
-    const ready = this.#retired.filter(({ epoch }) => epoch < oldest);
-    this.#retired = this.#retired.filter(({ epoch }) => epoch >= oldest);
-    for (const { drop } of ready) await drop();
+    const errors: unknown[] = [];
+    for (const retired of this.#retired.filter(({ epoch }) => epoch < oldest)) {
+      try {
+        await retired.drop();
+        this.#retired.splice(this.#retired.indexOf(retired), 1);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    return errors;
   }
 }

@@ -41,14 +41,15 @@ export async function maintainOnce(
   await enforceRetention(state, now);
   if (stopping()) return;
   await checkSomeFiles(state);
-  await dropRetired(state);
+  const [undropped] = await dropRetired(state);
   await emptyWriteAheadLog(state, databasePath);
+  if (undropped !== undefined) throw undropped;
 }
 
-/** A file goes only when the commit that does without it is there for good. */
-async function dropRetired({ session, layout }: StoreState): Promise<void> {
+/** A file goes only when the commit that does without it is there for good. What cannot go holds up nothing else: see the end of a round. */
+async function dropRetired({ session, layout }: StoreState): Promise<unknown[]> {
   await session.keepLogName();
-  await layout.dropRetired();
+  return layout.dropRetired();
 }
 
 async function closeAgedGeneration(state: StoreState, now: Micros): Promise<void> {

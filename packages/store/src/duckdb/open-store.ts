@@ -215,6 +215,7 @@ async function openState(session: Session, options: DuckdbStoreOptions): Promise
       ]),
     ),
     compaction: null,
+    nextGenerationId: generations.at(-1)!.id + 1,
     nextFileId: files.reduce((most, file) => Math.max(most, file.id), 0) + 1,
     sound: new WeakSet(),
     lastCheckedFile: 0,

@@ -223,6 +223,22 @@ test('a close breaks background work off, and nothing is lost by it', async () =
   expect(await store.statistics()).toMatchObject({ hotRows: 0, sealedRows: 10 * rowsPerAppend, damage: [] });
 });
 
+test('a table that a failed attempt has left in the way keeps nothing from being sealed', async () => {
+  await store.close();
+  const database = await DuckDBInstance.create(join(dir, 'store.duckdb'));
+  const connection = await database.connect();
+  await connection.run('CREATE TABLE hot_2 (leftover INTEGER)');
+  connection.closeSync();
+  database.closeSync();
+  await unlink(join(dir, 'store.duckdb.blocks'));
+  await openStore();
+  await append([{ sourceTime: START, value: 7 }]);
+  await expect(store.maintain(LATER)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  await store.maintain(LATER);
+  expect(await store.statistics()).toMatchObject({ hotRows: 0, sealedRows: 1 });
+  expect(await store.readRaw(ALL)).toMatchObject([{ value: Float64Array.of(7) }]);
+});
+
 test('a newer format is refused', async () => {
   await store.close();
   const database = await DuckDBInstance.create(join(dir, 'store.duckdb'));

@@ -32,6 +32,7 @@ export interface StoreState {
   /** The merging of files under way. */
   compaction: CompactionProgress | null;
   nextFileId: number;
+  nextGenerationId: number;
   /** Files whose checksum was right since this start: written by it, or read in whole. */
   readonly sound: WeakSet<SealedFile>;
   /** Where the round through all files, checking their sums, has come. */
