@@ -60,6 +60,33 @@ describe('generated client', () => {
     ]);
   });
 
+  it('refreshes once, too, where one answer says later than the other that the token is too old', async () => {
+    let token = 'token-1';
+    const late = Promise.withResolvers<void>();
+    const sent: string[] = [];
+    const answer = async (url: unknown, init: RequestInit = {}): Promise<Response> => {
+      const { authorization } = init.headers as Record<string, string>;
+      const isOld = authorization !== `Bearer ${token}` || authorization === 'Bearer token-1';
+      sent.push(authorization!);
+      if (String(url).endsWith('/sites')) await late.promise;
+      return isOld ? Response.json(problem, { status: 401 }) : Response.json({});
+    };
+    const client = createClient({
+      fetch: answer as typeof fetch,
+      accessToken: () => token,
+      refresh: async () => {
+        token = `token-${Number(token.slice(6)) + 1}`;
+        return token;
+      },
+    });
+    const sites = client.sites.list();
+    await client.auth.me();
+    late.resolve();
+    await sites;
+    expect(token).toBe('token-2');
+    expect(sent).toEqual(['Bearer token-1', 'Bearer token-1', 'Bearer token-2', 'Bearer token-2']);
+  });
+
   it('does not refresh where signing in fails, and tells the problem', async () => {
     const { calls, fetch } = recording([Response.json(problem, { status: 401, headers: { 'retry-after': '7' } })]);
     const client = createClient({ fetch, refresh: () => Promise.resolve('new') });

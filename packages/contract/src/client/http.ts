@@ -6,7 +6,7 @@ export interface ClientOptions {
   readonly baseUrl?: string;
   /** The access token to send, if there is one. Asked before each request. */
   readonly accessToken?: () => string | null | Promise<string | null>;
-  /** Called once after a 401; answers with a fresh access token, or null where the user must sign in. Calls at the same time share one. */
+  /** Called once after a 401; answers with a fresh access token, or null where the user must sign in. Calls that fail for one old token share one. */
   readonly refresh?: () => Promise<string | null>;
   /** Sent as X-API-Key, for programs. */
   readonly apiKey?: string;
@@ -56,11 +56,17 @@ export function createSend(options: ClientOptions): Send {
     });
     return refreshing;
   };
+  const current = async (): Promise<string | null> => (await options.accessToken?.()) ?? null;
+  /** Another call may have refreshed while this one was under way: its token is taken, not a second one asked for. */
+  const newerThan = async (sent: string | null): Promise<string | null> => {
+    const token = await current();
+    return token !== null && token !== sent ? token : refreshed();
+  };
   return async (request, { signal } = {}) => {
-    const token = (await options.accessToken?.()) ?? null;
+    const token = await current();
     let response = await once(options, request, token, signal);
     if (response.status === 401 && options.refresh !== undefined && request.withoutRefresh !== true) {
-      const fresh = await refreshed();
+      const fresh = await newerThan(token);
       if (fresh !== null) response = await once(options, request, fresh, signal);
     }
     if (!response.ok) throw await problemOf(response);
