@@ -2,10 +2,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../tests/support/free-port.ts';
 
 export interface RunningBroker {
   readonly port: number;
@@ -71,16 +71,6 @@ function running(child: ChildProcess, port: number, tlsPort: number, wsPort: num
       await exited;
     },
   };
-}
-
-/** A port that was free a moment ago, for programs that cannot tell which one they got. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function startMosquitto(certificate: Certificate): Promise<RunningBroker | null> {

@@ -6,11 +6,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf, seededRandom } from '@fieldline/kit';
+import { messageOf } from '@fieldline/kit';
 import { AcknowledgedWork, type Loss } from '../tests/support/power-cut/acknowledged-work.ts';
 import { RecordedDisk, type Unflushed } from '../tests/support/power-cut/recorded-disk.ts';
 import { readCalls, recording, recordingEnded, straceProblem } from '../tests/support/power-cut/system-calls.ts';
-import { seedOfRun } from '../tests/support/seed.ts';
 import { startServer, temporaryFolder } from '../tests/support/server-process.ts';
 import type { ScorecardLine } from './line.ts';
 
@@ -31,10 +30,7 @@ export const powerCut: ScorecardLine = {
     const folder = temporaryFolder('power-cut');
     const { work, disk, fromMs, toMs } = await record(folder.path, form === 'long' ? 60_000 : 8_000);
     const cuts = form === 'long' ? 100 : 6;
-    const seed = seedOfRun();
-    const chance = seededRandom(seed);
-    say(`seed ${seed}`);
-    const moments = Array.from({ length: cuts }, () => fromMs + chance() * (toMs - fromMs)).sort((a, b) => a - b);
+    const moments = Array.from({ length: cuts }, () => fromMs + Math.random() * (toMs - fromMs)).sort((a, b) => a - b);
     const total = { acknowledged: 0, lost: 0, doubled: 0, findings: [] as string[] };
     for (const [index, cutMs] of moments.entries()) {
       disk.advanceTo(cutMs / 1000);

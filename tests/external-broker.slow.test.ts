@@ -5,11 +5,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ApiSession, type DeviceCredentials, eventually } from './support/api-session.ts';
+import { freePort } from './support/free-port.ts';
 import { type RunningServer, startServer, temporaryFolder } from './support/server-process.ts';
 
 const folder = temporaryFolder('external-broker');
@@ -134,15 +135,6 @@ async function connectors(): Promise<{ ready: boolean; problem?: string }> {
 
 async function bridgeStands(limitMs?: number): Promise<void> {
   await eventually('the bridge', async () => ((await connectors()).ready ? true : null), limitMs);
-}
-
-async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port: free } = listener.address() as { port: number };
-  listener.close();
-  await once(listener, 'close');
-  return free;
 }
 
 function isOpen(at: number): Promise<true | null> {

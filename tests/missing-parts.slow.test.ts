@@ -4,61 +4,25 @@
  */
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { connectAsync } from 'mqtt';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ApiSession, type DeviceCredentials, eventually } from './support/api-session.ts';
 import { fieldline } from './support/command-line.ts';
-import { type RunningServer, startServer, temporaryFolder } from './support/server-process.ts';
+import { exchange, FilledFolder } from './support/filled-folder.ts';
+import { startServer } from './support/server-process.ts';
 
-const folder = temporaryFolder('missing');
-const whole = join(folder.path, 'whole');
+let folder: FilledFolder;
 /** The same some samples earlier. */
-const earlier = join(folder.path, 'earlier');
-let device: DeviceCredentials;
-let copies = 0;
+let earlier: string;
 
 beforeAll(async () => {
-  let server = await startServer({ dataDir: whole });
-  device = await (await ApiSession.signIn(server.url)).createDevice('press');
-  for (let value = 0; value < 3; value++) await publish(server, value);
-  await stored(server, 3);
-  await server.stop();
-  cpSync(whole, earlier, { recursive: true });
-  server = await startServer({ dataDir: whole });
+  folder = await FilledFolder.make('missing', 3);
+  earlier = folder.copyWithout();
+  const server = await startServer({ dataDir: folder.whole });
   // Metrics that the catalog of before does not know.
-  for (let value = 3; value < 5; value++) await publish(server, value, { [`flow-${value}`]: 1 });
-  await stored(server, 5);
+  for (let value = 3; value < 5; value++) await folder.publish(server, { value, [`flow-${value}`]: 1 });
+  await folder.stored(server, 5);
   await server.stop();
 }, 120_000);
 afterAll(() => folder.remove());
-
-async function publish({ mqtt }: RunningServer, value: number, others: Record<string, number> = {}): Promise<void> {
-  const client = await connectAsync({ ...mqtt, username: device.id, password: device.token, protocolVersion: 5 });
-  const message = { ts: Date.now(), metrics: { value, ...others } };
-  await client.publishAsync(`v1/telemetry/${device.organizationId}/${device.key}`, JSON.stringify(message), { qos: 1 });
-  await client.endAsync();
-}
-
-/** Waits until so many samples can be read. */
-async function stored(server: RunningServer, count: number): Promise<void> {
-  const api = await ApiSession.signIn(server.url);
-  await eventually(`${count} samples`, async () => {
-    const samples = await api.samples(device.id, 'value', Date.now() - 3_600_000, Date.now() + 1000);
-    return samples.length === count ? true : null;
-  });
-}
-
-/** A copy of the whole folder in which these parts are gone, or empty as the place of a volume is. */
-function copyWithout(parts: readonly string[], how: 'gone' | 'empty' = 'gone'): string {
-  copies += 1;
-  const dataDir = join(folder.path, String(copies));
-  cpSync(whole, dataDir, { recursive: true });
-  for (const part of parts) {
-    rmSync(join(dataDir, part), { recursive: true });
-    if (how === 'empty') mkdirSync(join(dataDir, part));
-  }
-  return dataDir;
-}
 
 async function doctor(
   dataDir: string,
@@ -73,13 +37,13 @@ async function doctor(
 /** Starts it, sends one more, and waits for so many samples in all. */
 async function goesOn(dataDir: string, count: number): Promise<void> {
   const server = await startServer({ dataDir });
-  await publish(server, 6);
-  await stored(server, count);
+  await folder.publish(server, { value: 6 });
+  await folder.stored(server, count);
   expect(await server.stop()).toBe(0);
 }
 
 test('an empty catalog folder is refused, no copy of the catalog is touched, and the doctor restores it', async () => {
-  const dataDir = copyWithout(['catalog'], 'empty');
+  const dataDir = folder.copyWithout(['catalog'], 'empty');
   const copiesBefore = readdirSync(join(dataDir, 'catalog.copies'));
   await expect(startServer({ dataDir })).rejects.toThrow(/catalog: it is empty.*mount it.*doctor --repair/);
   expect(readdirSync(join(dataDir, 'catalog'))).toEqual([]);
@@ -90,7 +54,7 @@ test('an empty catalog folder is refused, no copy of the catalog is touched, and
 }, 120_000);
 
 test('a store that is gone is refused; --repair has it read again from the log', async () => {
-  const dataDir = copyWithout(['store']);
+  const dataDir = folder.copyWithout(['store']);
   await expect(startServer({ dataDir })).rejects.toThrow(/store: it is missing: stored telemetry is lost/);
   expect(existsSync(join(dataDir, 'store'))).toBe(false);
   expect(await doctor(dataDir)).toMatchObject({ code: 1, files: ['store'] });
@@ -100,7 +64,7 @@ test('a store that is gone is refused; --repair has it read again from the log',
 }, 120_000);
 
 test('a log that is gone is refused; --repair lets it go on behind what is stored, and that is told no more', async () => {
-  const dataDir = copyWithout(['log'], 'empty');
+  const dataDir = folder.copyWithout(['log'], 'empty');
   await expect(startServer({ dataDir })).rejects.toThrow(/log: it is empty: records that were not stored yet/);
   expect(await doctor(dataDir)).toMatchObject({ code: 1, files: ['log'] });
   expect(await doctor(dataDir, '--repair')).toMatchObject({ code: 0, text: expect.stringContaining('is accepted') });
@@ -112,8 +76,8 @@ test('a log that is gone is refused; --repair lets it go on behind what is store
 test.each(['--repair', 'start'])(
   'an older log is named; what it lacks is accepted by %s and told no more',
   async (by) => {
-    const dataDir = copyWithout(['log']);
-    cpSync(join(earlier, 'log'), join(dataDir, 'log'), { recursive: true });
+    const dataDir = folder.copyWithout();
+    exchange(['log'], earlier, dataDir);
     expect(await doctor(dataDir)).toMatchObject({ code: 1, text: expect.stringContaining('the log ends before') });
     if (by === 'start') await (await startServer({ dataDir })).stop();
     else expect(await doctor(dataDir, by)).toMatchObject({ code: 0, text: expect.stringContaining('is accepted') });
@@ -125,7 +89,7 @@ test.each(['--repair', 'start'])(
 );
 
 test('without secret.key nothing is made in its place; where the catalog is moved away it is restored with a new one', async () => {
-  const dataDir = copyWithout(['secret.key']);
+  const dataDir = folder.copyWithout(['secret.key']);
   await expect(startServer({ dataDir })).rejects.toThrow(/secret.key: it is missing: what is encrypted in the catalog/);
   for (const flags of [[], ['--repair']])
     expect(await doctor(dataDir, ...flags)).toMatchObject({ code: 1, files: ['secret.key'] });
@@ -136,10 +100,8 @@ test('without secret.key nothing is made in its place; where the catalog is move
 }, 120_000);
 
 test('a catalog that is older than the store is named, with the series that it does not know, until a start has mended it', async () => {
-  const dataDir = copyWithout(['catalog', 'catalog.sums']);
-  for (const part of ['catalog', 'catalog.sums']) {
-    cpSync(join(earlier, part), join(dataDir, part), { recursive: true });
-  }
+  const dataDir = folder.copyWithout();
+  exchange(['catalog', 'catalog.sums'], earlier, dataDir);
   const text = expect.stringMatching(/2 series: flow-3 of .*, flow-4 of .*older than the store/s);
   expect(await doctor(dataDir)).toMatchObject({ code: 1, files: ['catalog'], text });
   expect(await doctor(dataDir, '--repair')).toMatchObject({
@@ -151,7 +113,7 @@ test('a catalog that is older than the store is named, with the series that it d
 }, 120_000);
 
 test('a damaged sandbox is named, and moved aside by --repair', async () => {
-  const dataDir = copyWithout([]);
+  const dataDir = folder.copyWithout();
   const sandbox = join('sandbox', '01890000-0000-7000-8000-000000000000');
   cpSync(join(dataDir, 'store'), join(dataDir, sandbox), { recursive: true });
   expect(await doctor(dataDir)).toMatchObject({ code: 0, text: expect.stringContaining('"sandboxes": 1') });
@@ -168,15 +130,15 @@ test('parts of another installation are refused and named', async () => {
   const other = join(folder.path, 'other');
   await (await startServer({ dataDir: other })).stop();
   for (const part of ['store', 'log', 'catalog']) {
-    const dataDir = copyWithout([part]);
-    cpSync(join(other, part), join(dataDir, part), { recursive: true });
+    const dataDir = folder.copyWithout();
+    exchange([part], other, dataDir);
     await expect(startServer({ dataDir })).rejects.toThrow(`${part}: it is that of another installation`);
     expect(await doctor(dataDir)).toMatchObject({ code: 1, files: expect.arrayContaining([part]) });
   }
 }, 120_000);
 
 test('a folder from before parts were noted is noted at its next start, and missed from then on', async () => {
-  const dataDir = copyWithout([
+  const dataDir = folder.copyWithout([
     'installation.json',
     ...['catalog', 'log', 'store', 'broker'].map((part) => `${part}/installation`),
   ]);

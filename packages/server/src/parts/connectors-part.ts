@@ -1,8 +1,8 @@
 /** The part `connectors`: what Fieldline fetches from the outside world; off where no setting names a source. */
-import { readFileSync } from 'node:fs';
 import type { BridgeTls } from '@fieldline/connectors';
-import { FieldlineError, messageOf } from '@fieldline/kit';
+import { FieldlineError } from '@fieldline/kit';
 import type { Installation } from '../installation.ts';
+import { readPem } from '../pem-file.ts';
 import type { ConnectorHost, ConnectorThreadData } from '../threads/connector-messages.ts';
 import { startThread } from '../threads/start-thread.ts';
 import { portToLog } from './log-part.ts';
@@ -55,19 +55,8 @@ function organizationOf({ config, directorySnapshot }: Installation): string {
 function tlsOf({ config }: Installation): BridgeTls {
   const { caFile, certFile, keyFile } = config.connectors.mqtt;
   return {
-    ...(caFile !== '' && { ca: readPem('caFile', caFile) }),
-    ...(certFile !== '' && { cert: readPem('certFile', certFile) }),
-    ...(keyFile !== '' && { key: readPem('keyFile', keyFile) }),
+    ...(caFile !== '' && { ca: readPem('connectors.mqtt.caFile', caFile) }),
+    ...(certFile !== '' && { cert: readPem('connectors.mqtt.certFile', certFile) }),
+    ...(keyFile !== '' && { key: readPem('connectors.mqtt.keyFile', keyFile) }),
   };
-}
-
-function readPem(setting: string, file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new FieldlineError(
-      'CONFIG_INVALID',
-      `connectors.mqtt.${setting}: ${messageOf(error)}; name a readable PEM file`,
-    );
-  }
 }

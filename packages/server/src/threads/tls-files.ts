@@ -3,10 +3,9 @@
  * needs no restart. Polled, because certificates are renewed by renaming, by symbolic links and on network folders, of
  * which file notifications tell only some.
  */
-import { readFileSync } from 'node:fs';
 import type { TlsMaterial } from '@fieldline/broker';
-import { FieldlineError, messageOf } from '@fieldline/kit';
 import type { Config } from '../config/schema.ts';
+import { readPem } from '../pem-file.ts';
 
 type TlsSettings = Pick<Config['broker']['tls'], 'certFile' | 'keyFile' | 'caFile'>;
 
@@ -36,9 +35,9 @@ export class TlsFiles {
   #read(): TlsMaterial {
     const { certFile, keyFile, caFile } = this.#settings;
     return {
-      cert: readPem('certFile', certFile),
-      key: readPem('keyFile', keyFile),
-      ...(caFile !== '' && { ca: readPem('caFile', caFile) }),
+      cert: readPem('broker.tls.certFile', certFile),
+      key: readPem('broker.tls.keyFile', keyFile),
+      ...(caFile !== '' && { ca: readPem('broker.tls.caFile', caFile) }),
     };
   }
 }
@@ -49,12 +48,4 @@ function isSame(one: TlsMaterial, other: TlsMaterial): boolean {
     String(one.key) === String(other.key) &&
     String(one.ca) === String(other.ca)
   );
-}
-
-function readPem(setting: string, file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new FieldlineError('CONFIG_INVALID', `broker.tls.${setting}: ${messageOf(error)}; name a readable PEM file`);
-  }
 }
