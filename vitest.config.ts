@@ -9,8 +9,8 @@ export default defineConfig({
       'tools/**/*.test.ts',
     ],
     exclude: ['**/node_modules/**', '**/*.slow.test.ts'],
-    // Chance comes from one seed, so that a test that fails fails again; FIELDLINE_SEED tries another one.
-    env: { FIELDLINE_SEED: process.env.FIELDLINE_SEED ?? '1' },
+    // Chance comes from one seed, so that a test that fails fails again; TEST_SEED tries another one.
+    env: { TEST_SEED: process.env.TEST_SEED ?? '1' },
     setupFiles: ['tests/support/seeded-properties.ts'],
     pool: 'forks',
     testTimeout: 30_000,

@@ -4,8 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['packages/*/src/**/*.slow.test.ts', 'tests/**/*.slow.test.ts'],
-    // Chance comes from one seed, so that a test that fails fails again; FIELDLINE_SEED tries another one.
-    env: { FIELDLINE_SEED: process.env.FIELDLINE_SEED ?? '1' },
+    // Chance comes from one seed, so that a test that fails fails again; TEST_SEED tries another one.
+    env: { TEST_SEED: process.env.TEST_SEED ?? '1' },
     setupFiles: ['tests/support/seeded-properties.ts'],
     pool: 'forks',
     fileParallelism: false,

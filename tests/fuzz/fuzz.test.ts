@@ -4,7 +4,7 @@ import { brokerTarget, FuzzedBroker } from './broker-target.ts';
 import { DECODER_TARGETS } from './decoder-targets.ts';
 import { type FuzzTarget, fuzz } from './fuzz.ts';
 
-const SEED = Number(process.env.FIELDLINE_SEED);
+const SEED = Number(process.env.TEST_SEED);
 
 describe(`seed ${SEED}`, () => {
   test.each(DECODER_TARGETS)(

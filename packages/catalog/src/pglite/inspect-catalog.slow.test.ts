@@ -8,7 +8,7 @@ import { inspectCatalog } from './inspect-catalog.ts';
 import { openPglite } from './pglite.ts';
 import { PAGED_FILE } from './sums.ts';
 
-const chance = seededRandom(Number(process.env.FIELDLINE_SEED));
+const chance = seededRandom(Number(process.env.TEST_SEED));
 
 const folder = temporaryFolder();
 const closed = join(folder, 'closed');

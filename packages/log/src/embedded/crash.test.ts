@@ -153,7 +153,7 @@ describe('the embedded log with damage on disk', () => {
     const partition = partitionFolder(dir, TOPIC, 0);
     const firsts = await listSegments(partition);
     expect(firsts.length).toBeGreaterThan(4);
-    const seed = Number(process.env.FIELDLINE_SEED);
+    const seed = Number(process.env.TEST_SEED);
     const random = seededRandom(seed);
     for (let round = 0; round < 300; round++) {
       const copy = join(base, 'copy');

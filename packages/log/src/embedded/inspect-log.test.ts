@@ -62,7 +62,7 @@ test('a folder that is not there is empty', async () => {
 });
 
 test('any changed bit and any truncation is found, with its file, and no record is given out wrong', async () => {
-  const seed = Number(process.env.FIELDLINE_SEED);
+  const seed = Number(process.env.TEST_SEED);
   const chance = seededRandom(seed);
   const names = (await readdir(whole, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())

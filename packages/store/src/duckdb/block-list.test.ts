@@ -70,7 +70,7 @@ test('a store that was closed knows all its blocks, and is sound', async () => {
 });
 
 test('blocks or pages exchanged, twice there, or zeros: found, refused, and whole again with the log', async () => {
-  const seed = Number(process.env.FIELDLINE_SEED);
+  const seed = Number(process.env.TEST_SEED);
   const chance = seededRandom(seed);
   const bytes = await readFile(join(whole, 'store.duckdb'));
   for (let injury = 0; injury < INJURIES; injury += 1) {

@@ -14,7 +14,7 @@ const KILLS = 6;
 
 test('killed at any moment: every resolved append is there once, with its position', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'fieldline-store-'));
-  const seed = Number(process.env.FIELDLINE_SEED);
+  const seed = Number(process.env.TEST_SEED);
   const chance = seededRandom(seed);
   try {
     for (let kill = 0; kill < KILLS; kill += 1) {

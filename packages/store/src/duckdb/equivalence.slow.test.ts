@@ -3,6 +3,6 @@ import { checkEquivalence } from './equivalence.ts';
 
 test(
   'answers as the reference store does, in many histories',
-  () => checkEquivalence(Number(process.env.FIELDLINE_TEST_RUNS ?? 150)),
+  () => checkEquivalence(Number(process.env.TEST_RUNS ?? 150)),
   1_800_000,
 );

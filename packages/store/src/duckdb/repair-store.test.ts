@@ -9,7 +9,7 @@ import { inspectStore } from './inspect-store.ts';
 import { type DuckdbStore, openDuckdbStore } from './open-store.ts';
 import { repairStore } from './repair-store.ts';
 
-const chance = seededRandom(Number(process.env.FIELDLINE_SEED));
+const chance = seededRandom(Number(process.env.TEST_SEED));
 
 const START = Date.UTC(2026, 0, 10) * 1000;
 const LATER = START + 9 * MICROS_PER_DAY;
