@@ -8,13 +8,21 @@ export interface DeviceCredentials {
   readonly token: string;
 }
 
+interface SignedIn {
+  readonly accessToken: string;
+  /** Seconds. */
+  readonly expiresIn: number;
+}
+
 export class ApiSession {
   readonly #url: string;
-  readonly #accessToken: string;
+  readonly #credentials: { readonly email: string; readonly password: string };
+  #accessToken = '';
+  #renewAtMs = 0;
 
-  private constructor(url: string, accessToken: string) {
+  private constructor(url: string, credentials: { readonly email: string; readonly password: string }) {
     this.#url = url;
-    this.#accessToken = accessToken;
+    this.#credentials = credentials;
   }
 
   get accessToken(): string {
@@ -22,13 +30,21 @@ export class ApiSession {
   }
 
   static async signIn(url: string, email = 'admin@fieldline.local', password = ADMIN_PASSWORD): Promise<ApiSession> {
-    const answer = await fetch(`${url}/api/v1/auth/login`, {
+    const session = new ApiSession(url, { email, password });
+    await session.#signIn();
+    return session;
+  }
+
+  async #signIn(): Promise<void> {
+    const answer = await fetch(`${this.#url}/api/v1/auth/login`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ email, password }),
+      body: JSON.stringify(this.#credentials),
     });
     if (!answer.ok) throw new Error(`sign-in: ${answer.status} ${await answer.text()}`);
-    return new ApiSession(url, ((await answer.json()) as { accessToken: string }).accessToken);
+    const { accessToken, expiresIn } = (await answer.json()) as SignedIn;
+    this.#accessToken = accessToken;
+    this.#renewAtMs = performance.now() + expiresIn * 500;
   }
 
   /** A call below /api/v1; throws with the server's words where the status is not 2xx. */
@@ -38,7 +54,9 @@ export class ApiSession {
     return (answer.status === 204 ? undefined : await answer.json()) as T;
   }
 
-  raw(method: string, path: string, body?: unknown): Promise<Response> {
+  /** Signs in again where half of the token's time is over: measurements last longer than it. */
+  async raw(method: string, path: string, body?: unknown): Promise<Response> {
+    if (performance.now() > this.#renewAtMs) await this.#signIn();
     return fetch(`${this.#url}/api/v1/${path}`, {
       method,
       headers: {
