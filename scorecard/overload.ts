@@ -14,7 +14,8 @@ import { quantile, residentMb } from './process-figures.ts';
 
 const FLOOD = fileURLToPath(new URL('../tests/support/flood.ts', import.meta.url));
 const FLOODING_DEVICES = 8;
-const RESIDENT_MB_MAX = 1500;
+/** The whole load that is borne takes 1,300; sealing that never pauses takes the rest. */
+const RESIDENT_MB_MAX = 2000;
 /** Between the beginning and the end of the flood, behind its first fifth. */
 const GROWTH_MB_MAX = 150;
 const RECOVERY_MS_MAX = 60_000;
@@ -25,11 +26,11 @@ export const overload: ScorecardLine = {
   number: 17,
   what: 'overload',
   must: 'memory flat, 0 lost of those who behave, acknowledged as before within a minute of its end',
-  async run(form) {
+  async run(form, say) {
     const folder = temporaryFolder('overload');
     const server = await startServer({ dataDir: folder.path });
     try {
-      const outcome = await measure(server, form);
+      const outcome = await measure(server, form, say);
       await server.stop();
       return outcome;
     } finally {
@@ -39,7 +40,7 @@ export const overload: ScorecardLine = {
   },
 };
 
-async function measure(server: RunningServer, form: Form): Promise<Outcome> {
+async function measure(server: RunningServer, form: Form, say: (text: string) => void): Promise<Outcome> {
   const api = await ApiSession.signIn(server.url);
   const stream = await SampleStream.begin(server, api, 4, { window: 4, pauseMs: 20 });
   await stream.flows();
@@ -54,22 +55,25 @@ async function measure(server: RunningServer, form: Form): Promise<Outcome> {
   const duringMs = quantile(stream.takeDelays(), 0.99);
   const factor = flood.sentPerSecond / flood.storedPerSecond;
   const recoveredMs = await untilNormal(stream, normalMs);
-  await stream.finish();
-  const { acknowledged, lost, doubled } = await stream.compare(api, CATCH_UP_MS_MAX);
-  const caughtUpS = (performance.now() - flood.endedMs) / 1000;
   const settled = flood.residentMb.slice(Math.floor(flood.residentMb.length / 5));
   const half = Math.floor(settled.length / 2);
   const growthMb = Math.max(...settled.slice(half)) - Math.max(...settled.slice(0, half));
   const peakMb = Math.max(...flood.residentMb);
+  const held =
+    `${Math.round(flood.sentPerSecond).toLocaleString('en-US')} samples/s taken in (${factor.toFixed(1)} × stored), ` +
+    `peak ${peakMb.toFixed(0)} MB, grew by ${growthMb.toFixed(0)} MB; ` +
+    `PUBACK p99 ${normalMs.toFixed(0)} → ${duringMs.toFixed(0)} ms, back after ${(recoveredMs / 1000).toFixed(1)} s`;
+  say(held);
+  await stream.finish();
+  const { acknowledged, lost, doubled } = await stream.compare(api, CATCH_UP_MS_MAX);
+  const caughtUpS = (performance.now() - flood.endedMs) / 1000;
   const findings = [
     ...(lost + doubled > 0 ? [`${lost} lost, ${doubled} doubled of those who behave`] : []),
     ...(peakMb > RESIDENT_MB_MAX ? [`${peakMb.toFixed(0)} MB of memory`] : []),
     ...(growthMb > GROWTH_MB_MAX ? [`memory grew by ${growthMb.toFixed(0)} MB`] : []),
     ...(recoveredMs > RECOVERY_MS_MAX ? [`acknowledgements were slow for ${(recoveredMs / 1000).toFixed(0)} s`] : []),
   ];
-  const figure =
-    `${Math.round(flood.sentPerSecond).toLocaleString('en-US')} samples/s taken in (${factor.toFixed(1)} × stored), peak ${peakMb.toFixed(0)} MB, grew by ${growthMb.toFixed(0)} MB; ` +
-    `${lost} lost of ${acknowledged.toLocaleString('en-US')}; PUBACK p99 ${normalMs.toFixed(0)} → ${duringMs.toFixed(0)} ms, back after ${(recoveredMs / 1000).toFixed(1)} s, everything stored and compared after ${caughtUpS.toFixed(0)} s`;
+  const figure = `${held}; ${lost} lost of ${acknowledged.toLocaleString('en-US')}, everything stored and compared after ${caughtUpS.toFixed(0)} s`;
   return { passed: findings.length === 0, figure, findings };
 }
 

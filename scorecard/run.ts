@@ -1,5 +1,5 @@
 /**
- * `npm run scorecard [-- 5 9 --long]`: all lines, or those of these numbers. Prints each with its figure; exit 1 where one did
+ * `npm run scorecard [-- 5 overload --long]`: all lines, or those of these numbers or names. Prints each with its figure; exit 1 where one did
  * not pass. The long form takes hours.
  */
 import { parseArgs } from 'node:util';
@@ -52,9 +52,9 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { long: { type: 'boolean', default: false }, list: { type: 'boolean', default: false } },
 });
-const numbers = new Set(positionals.map(Number));
-const chosen = LINES.filter((line) => numbers.size === 0 || numbers.has(line.number));
-const unknown = positionals.filter((text) => !LINES.some((line) => line.number === Number(text)));
+const isMeant = ({ number, what }: ScorecardLine, text: string): boolean => text === String(number) || text === what;
+const chosen = LINES.filter((line) => positionals.length === 0 || positionals.some((text) => isMeant(line, text)));
+const unknown = positionals.filter((text) => !LINES.some((line) => isMeant(line, text)));
 if (unknown.length > 0) {
   console.error(`there is no line ${unknown.join(', ')}; --list names them`);
   process.exit(2);
