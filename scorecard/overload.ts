@@ -127,7 +127,8 @@ async function untilNormal(stream: SampleStream, normalMs: number): Promise<numb
     await sleep(1000);
     const delays = stream.takeDelays();
     const elapsedMs = performance.now() - started;
-    if (delays.length > 0 && quantile(delays, 0.99) <= Math.max(2 * normalMs, 100)) return Math.max(0, elapsedMs - 1000);
+    if (delays.length > 0 && quantile(delays, 0.99) <= Math.max(2 * normalMs, 100))
+      return Math.max(0, elapsedMs - 1000);
     if (elapsedMs > 2 * RECOVERY_MS_MAX) return elapsedMs;
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Lines 1 and 2: Eclipse Paho's interoperability tests (eclipse/paho.mqtt.testing, folder `interoperability`), which stay
- * outside this repository: FIELDLINE_PAHO_DIR names the folder. One process and one broker per test, so no test sees
+ * outside this repository: PAHO_DIR names the folder. One process and one broker per test, so no test sees
  * another's sessions. The broker has SCORECARD's test settings: everybody may enter and everything goes between clients.
  */
 import { spawn } from 'node:child_process';
@@ -43,9 +43,9 @@ function line(number: number, what: string, suite: string, count: number): Score
 }
 
 async function runSuite(suite: string, count: number, say: (line: string) => void): Promise<Outcome> {
-  const folder = process.env.FIELDLINE_PAHO_DIR ?? '';
+  const folder = process.env.PAHO_DIR ?? '';
   if (folder === '' || !existsSync(join(folder, `${suite}.py`))) {
-    return { passed: null, figure: `FIELDLINE_PAHO_DIR names no folder with Eclipse Paho's ${suite}.py` };
+    return { passed: null, figure: `PAHO_DIR names no folder with Eclipse Paho's ${suite}.py` };
   }
   const listed = await python(folder, LIST, [suite]);
   if (listed.exitCode !== 0) return { passed: false, figure: `the suite cannot be loaded: ${listed.lastLines}` };
