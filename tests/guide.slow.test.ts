@@ -174,6 +174,14 @@ test.each<[string, () => Promise<unknown>]>([
       expect(items[0]!.result.samples).toBeGreaterThan(3);
     },
   ],
+  [
+    'audit.md',
+    async () => {
+      const api = await ApiSession.signIn(server.url);
+      const { items } = await api.call<{ items: object[] }>('GET', 'audit?subjectKind=api-key&limit=1');
+      expect(items).toMatchObject([{ action: 'create', after: { name: 'audit', scopes: ['audit:read'] } }]);
+    },
+  ],
   ['operation.md', () => becomes('press-6', { temperature: value(25.5) })],
   ['between-clients.md', () => becomes('press-4', { temperature: value(27.5) })],
   ['secure-connections.md', () => becomes('press-4', { temperature: value(26.5) })],

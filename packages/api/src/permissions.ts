@@ -35,6 +35,7 @@ export const ROLE_PERMISSIONS: Readonly<Record<Role, ReadonlySet<Permission>>> =
     'sites:write',
     'telemetry:replay',
     'jobs:write',
+    'audit:read',
   ]),
 };
 
@@ -53,6 +54,7 @@ export const ORGANIZATION_WIDE: ReadonlySet<Permission> = new Set([
   'jobs:read',
   'jobs:write',
   'telemetry:replay',
+  'audit:read',
 ]);
 
 /** What a user of this role, limited to these sites (null = not limited), may do. */

@@ -1,5 +1,5 @@
 /** Who is asking: a user with an access token, or a program with an API key. Made once per request, then trusted. */
-import type { Scope } from '@fieldline/catalog';
+import type { Actor, Scope } from '@fieldline/catalog';
 import type { Permission, Role } from '@fieldline/contract';
 
 interface PrincipalBase {
@@ -27,9 +27,15 @@ export interface ApiKeyPrincipal extends PrincipalBase {
 
 export type Principal = UserPrincipal | ApiKeyPrincipal;
 
-/** The scope that stands under every query this principal makes. */
-export function scopeOf(principal: Principal): Scope {
-  return { organizationId: principal.organizationId, siteIds: principal.siteIds };
+/** The scope that stands under every query this principal makes; the address stands in the audit trail. */
+export function scopeOf(principal: Principal, address: string | null = null): Scope {
+  const { organizationId, siteIds } = principal;
+  return { organizationId, siteIds, actor: actorOf(principal, address) };
+}
+
+function actorOf(principal: Principal, address: string | null): Actor {
+  const id = principal.kind === 'user' ? principal.userId : principal.apiKeyId;
+  return { kind: principal.kind, id, address };
 }
 
 /** The user's id where a user asks, else null. */

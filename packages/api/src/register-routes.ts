@@ -90,7 +90,8 @@ function handle(context: ApiContext, route: RouteDefinition, handler: AnyHandler
       headers: headers(request.headers),
       body: body(request.body),
       principal,
-      catalog: route.permission === null || principal === null ? null : context.catalog.scoped(scopeOf(principal)),
+      catalog:
+        route.permission === null || principal === null ? null : context.catalog.scoped(scopeOf(principal, request.ip)),
       request,
       reply,
     });

@@ -1,9 +1,13 @@
+import { auditConformance } from './audit-conformance.ts';
 import { catalogConformance } from './conformance.ts';
 import { joinCatalog } from './open-catalog.ts';
 import { openPglite } from './pglite/pglite.ts';
-import { SECRET_KEY } from './testing.ts';
+import { SECRET_KEY, type TestDatabase } from './testing.ts';
 
-catalogConformance('PGlite', async () => {
+catalogConformance('PGlite', open);
+auditConformance('PGlite', open);
+
+async function open(): Promise<TestDatabase> {
   const database = await openPglite({ dataDir: null });
   const catalog = await joinCatalog(database, { secretKey: SECRET_KEY });
   return {
@@ -12,4 +16,4 @@ catalogConformance('PGlite', async () => {
     superuser: (text, values) => database.asSuperuser(text, values),
     close: () => catalog.close(),
   };
-});
+}

@@ -5,11 +5,12 @@
 import { newId } from '@fieldline/model';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { auditConformance } from './audit-conformance.ts';
 import { catalogConformance } from './conformance.ts';
 import { openPostgres } from './database/postgres.ts';
 import { jobsConformance } from './jobs/jobs-conformance.ts';
 import { joinCatalog, openCatalog } from './open-catalog.ts';
-import { newOrganization, postgresPrograms, SECRET_KEY, startPostgres, until } from './testing.ts';
+import { newOrganization, postgresPrograms, SECRET_KEY, startPostgres, type TestDatabase, until } from './testing.ts';
 
 interface Server {
   /** A new database with its owner and its ordinary role. */
@@ -72,7 +73,9 @@ jobsConformance('PostgreSQL', async () => {
   return joinCatalog(await openPostgres({ url, migrationUrl }), { secretKey: SECRET_KEY });
 });
 
-catalogConformance('PostgreSQL', async () => {
+for (const conformance of [catalogConformance, auditConformance]) conformance('PostgreSQL', openTest);
+
+async function openTest(): Promise<TestDatabase> {
   const { url, migrationUrl, superuserUrl } = await server.prepare();
   const database = await openPostgres({ url, migrationUrl });
   const catalog = await joinCatalog(database, { secretKey: SECRET_KEY });
@@ -86,7 +89,7 @@ catalogConformance('PostgreSQL', async () => {
       await catalog.close();
     },
   };
-});
+}
 
 describe('PostgreSQL', () => {
   it('refuses log-ins that row-level security would not hold', async () => {

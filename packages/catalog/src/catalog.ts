@@ -24,8 +24,13 @@ import type {
   TopicMapping,
 } from '@fieldline/model';
 import type {
+  Actor,
   ApiKey,
   ApiKeyWithSecret,
+  AuditEntry,
+  AuditFilter,
+  AuditNote,
+  AuditVerification,
   ConnectivityUpdate,
   CursorPage,
   DeadLetterAction,
@@ -71,6 +76,8 @@ export interface Scope {
   readonly organizationId: string;
   /** null = every site and what belongs to none; a list = what belongs to these sites only. */
   readonly siteIds: readonly string[] | null;
+  /** Who asks, for the audit trail; absent = the system. */
+  readonly actor?: Actor;
 }
 
 export interface Catalog {
@@ -118,6 +125,7 @@ export interface ScopedCatalog {
   readonly deadLetters: DeadLetterCatalog;
   readonly receipts: ReceiptCatalog;
   readonly jobs: JobCatalog;
+  readonly audit: AuditCatalog;
 }
 
 /** Guards a change: it is made only where the row still has this version, else CONFLICT. */
@@ -225,6 +233,20 @@ export interface ReceiptCatalog {
   get(id: string): Promise<IngestReceipt | null>;
 }
 
+/**
+ * The audit trail: every change of what is configured, by whoever made it, in the transaction of the change. Append-only, numbered
+ * without a gap and chained by hashes. A scope of some sites reads none of it.
+ */
+export interface AuditCatalog {
+  /** Newest first. */
+  list(filter?: AuditFilter): Promise<CursorPage<AuditEntry>>;
+  get(sequence: number): Promise<AuditEntry | null>;
+  /** For what changes no row: sensitive reads, sign-ins. */
+  note(note: AuditNote): Promise<void>;
+  /** Goes through the whole chain. `expected` is a head that was noted elsewhere earlier. */
+  verify(expected?: AuditVerification['head']): Promise<AuditVerification>;
+}
+
 /** The organisation's jobs. They concern it as a whole: a scope of some sites sees none. */
 export interface JobCatalog {
   /** OVERLOADED where the organisation has 100 unfinished ones already. */
@@ -298,7 +320,7 @@ export interface Sessions {
    * The user with this e-mail and password; null where there is none, it is disabled or the password is wrong. Takes as long
    * for an unknown e-mail as for a wrong password. Limits on attempts are the caller's. Remembers lastLoginAt.
    */
-  logIn(email: string, password: string): Promise<User | null>;
+  logIn(email: string, password: string, address?: string): Promise<User | null>;
   /** For requests that come with a valid access token; null where the user is gone or disabled. */
   user(userId: string): Promise<User | null>;
   /** Starts a family of refresh tokens (one log-in). */

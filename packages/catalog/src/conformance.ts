@@ -3,7 +3,7 @@
  * they share one database.
  */
 import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
-import { type ErrorCode, ManualClock } from '@fieldline/kit';
+import { ManualClock } from '@fieldline/kit';
 import {
   BUILT_IN_MAPPINGS,
   DirectoryCache,
@@ -18,7 +18,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Catalog, Scope, ScopedCatalog } from './catalog.ts';
 import { joinCatalog } from './open-catalog.ts';
 import * as schema from './schema/index.ts';
-import { newOrganization, SECRET_KEY, type TestDatabase, until } from './testing.ts';
+import { newOrganization, refused, SECRET_KEY, type TestDatabase, until } from './testing.ts';
 
 export function catalogConformance(name: string, open: () => Promise<TestDatabase>): void {
   describe(`catalog on ${name}`, () => {
@@ -656,7 +656,8 @@ export function catalogConformance(name: string, open: () => Promise<TestDatabas
           const seenBy = (scope: Scope | null) =>
             visibleRows(test, scope, `select count(*)::int as count from fieldline.${table} ${builtIn}`);
           expect([table, 'no scope', await seenBy(null)]).toEqual([table, 'no scope', 0]);
-          const own = table === 'organizations' ? 1 : table === 'directory_changes' ? 1 : 0;
+          const ofEach = ['organizations', 'directory_changes', 'audit_heads', 'audit_entries'];
+          const own = ofEach.includes(table) ? 1 : 0;
           expect([table, 'other', await seenBy(other.scope)]).toEqual([table, 'other', own]);
         }
         expect(await visibleRows(test, mine, 'select count(*)::int as count from fieldline.devices')).toBe(2);
@@ -760,14 +761,6 @@ export function catalogConformance(name: string, open: () => Promise<TestDatabas
 }
 
 /** The call is refused with this code (and, where given, names this field). */
-async function refused(code: ErrorCode, call: () => Promise<unknown>, field?: string): Promise<void> {
-  const error = await call().then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toMatchObject({ code, ...(field !== undefined && { details: { field } }) });
-}
-
 /** The same database for a second catalog beside the first: notifications stay with the first one. */
 function withoutNotifications({ database }: TestDatabase): TestDatabase['database'] {
   return {

@@ -10,6 +10,7 @@ import { DirectoryWatch } from './directory-watch.ts';
 import { openPglite } from './pglite/pglite.ts';
 import type { PgliteOptions, StartedPglite } from './pglite/start-thread.ts';
 import { apiKeyCatalog } from './queries/api-keys.ts';
+import { auditCatalog } from './queries/audit.ts';
 import { deviceCatalog } from './queries/devices.ts';
 import { deadLetterCatalog, eventCatalog, receiptCatalog } from './queries/events.ts';
 import { JobChanges, jobCatalog } from './queries/jobs.ts';
@@ -125,12 +126,13 @@ function joinScoped(database: Database, scope: Scope): ScopedCatalog {
     deadLetters: deadLetterCatalog(database, scope),
     receipts: receiptCatalog(database, scope),
     jobs: jobCatalog(database, scope),
+    audit: auditCatalog(database, scope),
   };
 }
 
 function joinSessions(database: Database, memory: SessionMemory, clock: Clock, secretKey: Uint8Array): Sessions {
   return {
-    logIn: (email, password) => sessions.logIn(database, email, password),
+    logIn: (email, password, address) => sessions.logIn(database, email, password, address),
     user: (userId) => sessions.findUser(database, userId),
     startFamily: (userId, client = {}) => refreshTokens.startFamily(database, clock, userId, client),
     rotate: (token) => refreshTokens.rotate(database, clock, token),

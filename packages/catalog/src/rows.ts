@@ -200,6 +200,75 @@ export interface EventFilter {
   readonly cursor?: string;
 }
 
+/** Who does something; the system where nobody asked for it. */
+export interface Actor {
+  readonly kind: 'user' | 'api-key' | 'device' | 'system';
+  /** null: the system. */
+  readonly id: string | null;
+  /** Where from: an IP address; null where it came from nowhere outside. */
+  readonly address: string | null;
+}
+
+/** An entry of the audit trail as it is hashed. */
+export interface AuditContent {
+  /** The hash of the entry before; '' in the first. */
+  readonly previous: string;
+  readonly sequence: number;
+  readonly time: Micros;
+  readonly actor: { readonly kind: Actor['kind']; readonly id?: string; readonly address?: string };
+  readonly action: string;
+  readonly subject: { readonly kind: string; readonly id: string };
+  readonly before: JsonObject | null;
+  readonly after: JsonObject | null;
+}
+
+export interface AuditEntry {
+  /** 1, 2, 3, … within the organisation, without a gap. */
+  readonly sequence: number;
+  readonly time: Micros;
+  readonly actor: AuditContent['actor'];
+  /** create, update, delete; other words where something was done that changes no row. */
+  readonly action: string;
+  readonly subjectKind: string;
+  readonly subjectId: string;
+  /** Of an update the columns that changed; secrets are '(secret)'. */
+  readonly before: JsonObject | null;
+  readonly after: JsonObject | null;
+  /** SHA-256, hexadecimal. */
+  readonly hash: string;
+}
+
+export interface AuditFilter {
+  readonly actorId?: string;
+  readonly action?: string;
+  readonly subjectKind?: string;
+  readonly subjectId?: string;
+  /** Inclusive. */
+  readonly from?: Micros;
+  /** Exclusive. */
+  readonly to?: Micros;
+  /** 1 to 1,000; default 100. Newest first. */
+  readonly limit?: number;
+  /** From the page before; opaque. */
+  readonly cursor?: string;
+}
+
+/** Something that was done and changes no row: a sensitive read, a sign-in. */
+export interface AuditNote {
+  readonly action: string;
+  readonly subjectKind: string;
+  readonly subjectId: string;
+  readonly details?: JsonObject;
+}
+
+export interface AuditVerification {
+  readonly count: number;
+  /** The newest entry; noted elsewhere, it tells later whether all up to it still stands. */
+  readonly head: { readonly sequence: number; readonly hash: string };
+  /** Empty where the trail is whole. */
+  readonly problems: readonly string[];
+}
+
 /** What somebody did with a dead letter. A dead letter is a record of the log: (partition, position). */
 export interface DeadLetterAction {
   readonly id: string;

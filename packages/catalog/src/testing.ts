@@ -3,9 +3,10 @@ import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sleep } from '@fieldline/kit';
+import { type ErrorCode, sleep } from '@fieldline/kit';
 import { newId } from '@fieldline/model';
 import pg from 'pg';
+import { expect } from 'vitest';
 import type { Catalog, ScopedCatalog } from './catalog.ts';
 
 export const SECRET_KEY = new Uint8Array(32).fill(7);
@@ -33,6 +34,15 @@ export async function newOrganization(catalog: Catalog): Promise<ScopedCatalog> 
   const slug = `o-${newId().slice(-12)}`;
   const organization = await catalog.system.organizations.create({ slug, name: `Organization ${slug}` });
   return catalog.scoped({ organizationId: organization.id, siteIds: null });
+}
+
+/** Expects the call to be refused with this code, and where a field is named, because of it. */
+export async function refused(code: ErrorCode, call: () => Promise<unknown>, field?: string): Promise<void> {
+  const error = await call().then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  expect(error).toMatchObject({ code, ...(field !== undefined && { details: { field } }) });
 }
 
 /** Waits until the condition gives something; fails after ten seconds with the name of what was awaited. */

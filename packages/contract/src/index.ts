@@ -4,6 +4,7 @@ export * from './live.ts';
 export * from './problem.ts';
 export * from './route.ts';
 export * from './routes/api-keys.ts';
+export * from './routes/audit.ts';
 export * from './routes/auth.ts';
 export * from './routes/dead-letters.ts';
 export * from './routes/devices.ts';

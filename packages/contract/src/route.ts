@@ -25,6 +25,7 @@ export const PERMISSIONS = [
   'pipeline:read',
   'jobs:read',
   'jobs:write',
+  'audit:read',
   'ingest',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
@@ -37,6 +38,7 @@ export const API_KEY_SCOPES = [
   'sites:read',
   'events:read',
   'pipeline:read',
+  'audit:read',
 ] as const satisfies readonly Permission[];
 export type ApiKeyScope = (typeof API_KEY_SCOPES)[number];
 

@@ -1,6 +1,7 @@
-/** The command line: `fieldline start | demo | simulate | import | config | doctor`. Each command is a file in commands/. */
+/** The command line: `fieldline start | demo | simulate | import | config | doctor | audit`. Each command is a file in commands/. */
 import { FieldlineError, messageOf } from '@fieldline/kit';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { AuditFlags } from './commands/audit.ts';
 import { configCommand } from './commands/config.ts';
 import type { ConfigSources } from './config/load.ts';
 
@@ -71,6 +72,23 @@ program
   .action(async (flags: ServerFlags & { repair?: boolean; json?: boolean }) => {
     const { doctorCommand } = await import('./commands/doctor.ts');
     await doctorCommand(sourcesOf(flags), flags);
+  });
+
+program
+  .command('audit')
+  .description('the audit trail')
+  .command('verify')
+  .description('go through its chain of hashes: nothing was changed, taken out or cut off')
+  .option('-c, --config <file>', 'YAML file with settings (default: fieldline.yaml where there is one)')
+  .option('--data-dir <folder>', 'folder of a stopped server (FIELDLINE_DATA_DIR)')
+  .option('--url <address>', 'a running server, e.g. http://localhost:8080; of the organization that the key is of')
+  .option('--api-key <key>', 'with the scope audit:read')
+  .option('--organization <slug>', 'this one alone (default: all)')
+  .option('--expect <sequence:hash>', 'an entry that was noted earlier: tells a trail that was written anew')
+  .option('--json', 'as JSON')
+  .action(async (flags: ServerFlags & AuditFlags) => {
+    const { auditVerifyCommand } = await import('./commands/audit.ts');
+    await auditVerifyCommand(sourcesOf(flags), flags);
   });
 
 program

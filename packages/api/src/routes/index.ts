@@ -2,6 +2,7 @@
 import type { RouteTable } from '@fieldline/contract';
 import type { ApiContext, GroupHandlers } from '../handlers.ts';
 import { apiKeyHandlers } from './api-keys/index.ts';
+import { auditHandlers } from './audit/index.ts';
 import { authHandlers } from './auth/index.ts';
 import { deadLetterHandlers } from './dead-letters/index.ts';
 import { deviceHandlers } from './devices/index.ts';
@@ -35,5 +36,6 @@ export function createHandlers(context: ApiContext): { readonly [G in keyof Rout
     mappings: mappingHandlers(),
     apiKeys: apiKeyHandlers(),
     users: userHandlers(),
+    audit: auditHandlers(),
   };
 }

@@ -363,6 +363,12 @@ export function createMemoryCatalog(clock: Clock): TestCatalog {
       deadLetters: notUsed('deadLetters'),
       receipts: notUsed('receipts'),
       jobs: jobs.of(organizationId, scope.siteIds),
+      audit: {
+        list: async () => ({ items: [], nextCursor: null }),
+        get: async () => null,
+        note: async () => {},
+        verify: async () => ({ count: 0, head: { sequence: 0, hash: '' }, problems: [] }),
+      },
     };
   };
 

@@ -3,11 +3,13 @@
  * postgres.ts and ../pglite/pglite.ts. A transaction begins by taking on the door's role, which ends with it; the role that
  * is logged in has no rights of its own, so a statement outside a door is refused by the database.
  */
+import { isIP } from 'node:net';
 import { FieldlineError, systemClock } from '@fieldline/kit';
 import { isId } from '@fieldline/model';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import type pg from 'pg';
 import type { Scope } from '../catalog.ts';
+import type { Actor } from '../rows.ts';
 import { isRetryable, translateError } from './errors.ts';
 
 /** What statements are made with inside a transaction. */
@@ -44,8 +46,19 @@ export function openingOf(door: Door): string {
   }
   return (
     'begin; set local role fieldline_tenant; ' +
-    `select set_config('fieldline.organization_id', '${door.organizationId}', true), set_config('fieldline.site_ids', '${sites}', true)`
+    `select set_config('fieldline.organization_id', '${door.organizationId}', true), set_config('fieldline.site_ids', '${sites}', true), ` +
+    `set_config('fieldline.actor', '${actorText(door.actor)}', true)`
   );
+}
+
+/** JSON whose parts are checked, so that it can stand in a statement; '' = the system. */
+function actorText(actor: Actor | undefined): string {
+  if (actor === undefined || actor.kind === 'system') return '';
+  const { kind, id, address } = actor;
+  if (id === null || !isId(id)) throw new FieldlineError('INTERNAL', 'an actor must have a UUID');
+  // Without the zone of a link-local address, which may be any text.
+  const plain = address?.split('%', 1)[0] ?? '';
+  return JSON.stringify({ kind, id, ...(isIP(plain) !== 0 && { address: plain }) });
 }
 
 const queriesOf = new WeakMap<pg.ClientBase, Queries>();

@@ -20,15 +20,25 @@ const LAST_USED_STEP_MICROS = 60_000_000;
 /** What an unknown e-mail is measured against, so that it takes as long as a known one. Made once. */
 let decoyHash: Promise<string> | null = null;
 
-export async function logIn(database: Database, email: string, password: string): Promise<User | null> {
-  const address = email.trim().toLowerCase();
+/** `address`: where the attempt came from, for the audit trail. */
+export async function logIn(
+  database: Database,
+  email: string,
+  password: string,
+  address: string | null = null,
+): Promise<User | null> {
+  const name = email.trim().toLowerCase();
   const found = await database.transaction('system', async (queries) => {
-    const [row] = await queries.select().from(users).where(eq(users.email, address));
+    const [row] = await queries.select().from(users).where(eq(users.email, name));
     return row;
   });
   decoyHash ??= hashPassword(newSecret('decoy'));
   const right = await verifyPassword(password, found?.passwordHash ?? (await decoyHash));
-  if (found === undefined || found.passwordHash === null || !right || found.disabled) return null;
+  if (found === undefined) return null;
+  if (found.passwordHash === null || !right || found.disabled) {
+    await noteRefusal(database, found, found.disabled ? 'the user is disabled' : 'wrong password', address);
+    return null;
+  }
   return database.transaction('system', async (queries) => {
     // Disabled, or given another password, while this one was being checked: no longer the one that it was.
     const [row] = await queries
@@ -38,6 +48,21 @@ export async function logIn(database: Database, email: string, password: string)
       .returning();
     return row === undefined ? null : toUser(row);
   });
+}
+
+/** In the trail of the organisation whose user it would have been. */
+async function noteRefusal(
+  database: Database,
+  { id, organizationId }: Pick<User, 'id' | 'organizationId'>,
+  reason: string,
+  address: string | null,
+): Promise<void> {
+  const details = JSON.stringify({ reason, address });
+  await database.transaction('system', (queries) =>
+    queries.execute(
+      sql`call fieldline.audit(${organizationId}::uuid, 'sign-in refused', 'user', ${id}, null, ${details}::jsonb)`,
+    ),
+  );
 }
 
 export async function findUser(database: Database, userId: string): Promise<User | null> {

@@ -1,3 +1,4 @@
+export * from './audit.ts';
 export * from './columns.ts';
 export * from './devices.ts';
 export * from './directory.ts';

@@ -219,6 +219,14 @@ export function createClient(clientOptions: ClientOptions = {}) {
       delete: (userId: string, options?: RequestOptions) =>
         send({ method: 'DELETE', path: `/api/v1/users/${encodeURIComponent(userId)}` }, options) as Promise<void>,
     },
+    audit: {
+      /** The audit trail, newest first. GET /api/v1/audit */
+      list: (query: Query<'audit', 'list'> = {}, options?: RequestOptions) =>
+        send({ method: 'GET', path: '/api/v1/audit', query }, options) as Promise<Answer<'audit', 'list'>>,
+      /** Goes through the chain of hashes; sequence and hash of an entry that was noted earlier tell a trail that was written anew. GET /api/v1/audit/verify */
+      verify: (query: Query<'audit', 'verify'> = {}, options?: RequestOptions) =>
+        send({ method: 'GET', path: '/api/v1/audit/verify', query }, options) as Promise<Answer<'audit', 'verify'>>,
+    },
   };
 }
 export type Client = ReturnType<typeof createClient>;

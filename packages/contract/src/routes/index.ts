@@ -1,6 +1,7 @@
 /** The route table: every route of the api, by group and name. The single truth of api, client and documentation. */
 import type { RouteDefinition } from '../route.ts';
 import { apiKeys } from './api-keys.ts';
+import { audit } from './audit.ts';
 import { auth } from './auth.ts';
 import { deadLetters } from './dead-letters.ts';
 import { devices } from './devices.ts';
@@ -32,6 +33,7 @@ export const ROUTES = {
   mappings,
   apiKeys,
   users,
+  audit,
 } as const;
 export type RouteTable = typeof ROUTES;
 export type GroupName = keyof RouteTable;

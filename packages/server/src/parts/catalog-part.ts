@@ -1,27 +1,15 @@
 /** The part `catalog`: opens it (PGlite in a thread of its own, or PostgreSQL), makes the first administrator, keeps the directory. */
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CatalogOptions, openCatalog } from '@fieldline/catalog';
+import { openCatalog } from '@fieldline/catalog';
 import type { StartedPglite } from '@fieldline/catalog/thread';
 import type { Installation } from '../installation.ts';
-import { secretKey } from '../secret-key.ts';
+import { catalogOptions } from './catalog-options.ts';
 
 /** `started`: the thread of the embedded catalog, where there is one. */
 export async function startCatalog(of: Installation, started?: Promise<StartedPglite>): Promise<void> {
   const { config } = of;
-  const options: CatalogOptions = {
-    ...(config.catalog.adapter === 'pglite'
-      ? { adapter: 'pglite', dataDir: join(config.dataDir, 'catalog') }
-      : {
-          adapter: 'postgres',
-          url: config.catalog.url,
-          ...(config.catalog.migrationUrl !== '' && { migrationUrl: config.catalog.migrationUrl }),
-        }),
-    secretKey: secretKey(config),
-    seriesPerSubjectMax: config.pipeline.seriesPerDeviceMax,
-    logger: of.logger.child({ service: 'catalog' }),
-  };
-  of.catalog = await openCatalog(options, started);
+  of.catalog = await openCatalog(catalogOptions(config, of.logger.child({ service: 'catalog' })), started);
   // PGlite makes its files with mode 0666; the folder keeps the group away from them.
   if (config.catalog.adapter === 'pglite') chmodSync(join(config.dataDir, 'catalog'), 0o700);
   // Where the secret key is another one than it was, it is told now and not when somebody signs in.

@@ -16,7 +16,7 @@ export function authHandlers(context: ApiContext): GroupHandlers<'auth'> {
   return {
     login: async ({ body, request, reply }) => {
       const user = await context.loginGuard.attempt(request.ip, body.email, () =>
-        sessions.logIn(body.email, body.password),
+        sessions.logIn(body.email, body.password, request.ip),
       );
       if (user === null) throw new FieldlineError('UNAUTHENTICATED', 'e-mail or password is wrong');
       const family = await sessions.startFamily(user.id, clientOf(request));
