@@ -38,6 +38,18 @@ export function parseTime(text: string, path: string): Micros {
   return time;
 }
 
+/** startTime and endTime of a query as the catalog's filters have them; undefined where they were left out. */
+export function parseRange(query: { readonly startTime?: string | undefined; readonly endTime?: string | undefined }): {
+  from: Micros | undefined;
+  to: Micros | undefined;
+} {
+  const { startTime, endTime } = query;
+  return {
+    from: startTime === undefined ? undefined : parseTime(startTime, 'query/startTime'),
+    to: endTime === undefined ? undefined : parseTime(endTime, 'query/endTime'),
+  };
+}
+
 /** Adds id, organizationId and times in ISO 8601 to what a resource says of itself. */
 export function resource<T extends object>(
   row: { readonly id: string; readonly organizationId: string; readonly createdAt: Micros; readonly updatedAt: Micros },

@@ -54,6 +54,7 @@ $$
 declare
   head fieldline.audit_heads;
   entry jsonb;
+  digest text;
 begin
   insert into fieldline.audit_heads (organization_id, sequence, hash) values (organization, 0, '') on conflict do nothing;
   select * into strict head from fieldline.audit_heads where organization_id = organization for update;
@@ -66,11 +67,9 @@ begin
     'subject', jsonb_build_object('kind', kind, 'id', thing),
     'before', value_before,
     'after', value_after);
-  update fieldline.audit_heads
-    set sequence = sequence + 1, hash = encode(sha256(convert_to(entry::text, 'UTF8')), 'hex')
-    where organization_id = organization;
-  insert into fieldline.audit_entries (organization_id, content, hash)
-    values (organization, entry, encode(sha256(convert_to(entry::text, 'UTF8')), 'hex'));
+  digest := encode(sha256(convert_to(entry::text, 'UTF8')), 'hex');
+  update fieldline.audit_heads set sequence = sequence + 1, hash = digest where organization_id = organization;
+  insert into fieldline.audit_entries (organization_id, content, hash) values (organization, entry, digest);
 end
 $$;
 
@@ -107,8 +106,7 @@ begin
   end loop;
   call fieldline.audit(
     (case when tg_argv[0] = 'organization' then shown ->> 'id' else shown ->> 'organization_id' end)::uuid,
-    case when tg_op = 'UPDATE' and new_row ? 'deleted_at' then 'delete' else
-      case tg_op when 'INSERT' then 'create' when 'UPDATE' then 'update' else 'delete' end end,
+    case when tg_op = 'INSERT' then 'create' when tg_op = 'UPDATE' and not new_row ? 'deleted_at' then 'update' else 'delete' end,
     tg_argv[0], coalesce(shown ->> 'id', shown ->> 'key'), old_row, new_row);
   return null;
 end

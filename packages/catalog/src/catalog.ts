@@ -240,7 +240,6 @@ export interface ReceiptCatalog {
 export interface AuditCatalog {
   /** Newest first. */
   list(filter?: AuditFilter): Promise<CursorPage<AuditEntry>>;
-  get(sequence: number): Promise<AuditEntry | null>;
   /** For what changes no row: sensitive reads, sign-ins. */
   note(note: AuditNote): Promise<void>;
   /** Goes through the whole chain. `expected` is a head that was noted elsewhere earlier. */

@@ -7,7 +7,7 @@ export const NAME_LENGTH_MAX = 200;
 export const PASSWORD_LENGTH_MIN = 8;
 export const PASSWORD_LENGTH_MAX = 1024;
 export const JSON_LENGTH_MAX = 65_536;
-export const PAGE_LIMIT_MAX = 1000;
+const PAGE_LIMIT_MAX = 1000;
 const PAGE_LIMIT_DEFAULT = 50;
 
 export function refuse(field: string, problem: string): never {
@@ -74,11 +74,15 @@ export function checkReferences(ids: readonly string[] | null, field: string): s
   return ids === null ? null : [...new Set(ids)];
 }
 
+/** The limit of a page. */
+export function checkLimit(limit: number): number {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= PAGE_LIMIT_MAX) return limit;
+  return refuse('limit', `must be a whole number from 1 to ${PAGE_LIMIT_MAX}`);
+}
+
 export function checkPage(page: PageRequest): { limit: number; offset: number } {
-  const { limit = PAGE_LIMIT_DEFAULT, offset = 0 } = page;
-  if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_LIMIT_MAX) {
-    refuse('limit', `must be a whole number from 1 to ${PAGE_LIMIT_MAX}`);
-  }
+  const { offset = 0 } = page;
+  const limit = checkLimit(page.limit ?? PAGE_LIMIT_DEFAULT);
   if (!Number.isInteger(offset) || offset < 0 || offset > 1e9) refuse('offset', 'must be a whole number from 0');
   return { limit, offset };
 }

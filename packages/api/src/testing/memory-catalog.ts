@@ -365,7 +365,6 @@ export function createMemoryCatalog(clock: Clock): TestCatalog {
       jobs: jobs.of(organizationId, scope.siteIds),
       audit: {
         list: async () => ({ items: [], nextCursor: null }),
-        get: async () => null,
         note: async () => {},
         verify: async () => ({ count: 0, head: { sequence: 0, hash: '' }, problems: [] }),
       },

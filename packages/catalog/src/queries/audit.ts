@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { and, desc, eq, gte, lt, type SQL, sql } from 'drizzle-orm';
 import type { AuditCatalog, Scope } from '../catalog.ts';
-import type { Database } from '../database/database.ts';
-import type { AuditEntry, AuditFilter, AuditVerification } from '../rows.ts';
+import type { Database, Queries } from '../database/database.ts';
+import type { AuditEntry, AuditFilter, AuditNote, AuditVerification } from '../rows.ts';
 import { auditEntries, auditHeads } from '../schema/index.ts';
-import { checkJson, PAGE_LIMIT_MAX, refuse } from '../validate.ts';
+import { checkJson, checkLimit, refuse } from '../validate.ts';
 
 const ENTRIES_LIMIT_DEFAULT = 100;
 const ENTRIES_PER_READ = 1000;
@@ -14,10 +14,7 @@ const WORD_LENGTH_MAX = 256;
 export function auditCatalog(database: Database, scope: Scope): AuditCatalog {
   return {
     async list(filter = {}) {
-      const limit = filter.limit ?? ENTRIES_LIMIT_DEFAULT;
-      if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_LIMIT_MAX) {
-        refuse('limit', `must be a whole number from 1 to ${PAGE_LIMIT_MAX}`);
-      }
+      const limit = checkLimit(filter.limit ?? ENTRIES_LIMIT_DEFAULT);
       const condition = conditionOf(filter);
       return database.transaction(scope, async (queries) => {
         const rows = await queries
@@ -31,31 +28,26 @@ export function auditCatalog(database: Database, scope: Scope): AuditCatalog {
       });
     },
 
-    async get(sequence) {
-      if (!Number.isSafeInteger(sequence)) return null;
-      return database.transaction(scope, async (queries) => {
-        const [row] = await queries.select().from(auditEntries).where(eq(auditEntries.sequence, sequence));
-        return row === undefined ? null : entryOf(row);
-      });
-    },
-
-    async note({ action, subjectKind, subjectId, details = {} }) {
+    async note(note) {
+      const { action, subjectKind, subjectId } = note;
       for (const [name, word] of Object.entries({ action, subjectKind, subjectId })) {
         if (word.length === 0 || word.length > WORD_LENGTH_MAX)
           refuse(name, `must have 1 to ${WORD_LENGTH_MAX} characters`);
       }
-      const after = JSON.stringify(checkJson(details, 'details'));
-      await database.transaction(scope, (queries) =>
-        queries.execute(
-          sql`call fieldline.audit(${scope.organizationId}::uuid, ${action}, ${subjectKind}, ${subjectId}, null, ${after}::jsonb)`,
-        ),
-      );
+      checkJson(note.details ?? {}, 'details');
+      await database.transaction(scope, (queries) => appendNote(queries, scope.organizationId, note));
     },
 
-    async verify(expected) {
-      return verify((after) => readAfter(database, scope, after), expected);
-    },
+    verify: (expected) => verify(database, scope, expected),
   };
+}
+
+/** An entry of what changes no row. */
+export async function appendNote(queries: Queries, organizationId: string, note: AuditNote): Promise<void> {
+  const { action, subjectKind, subjectId, details = {} } = note;
+  await queries.execute(
+    sql`call fieldline.audit(${organizationId}::uuid, ${action}, ${subjectKind}, ${subjectId}, null, ${JSON.stringify(details)}::jsonb)`,
+  );
 }
 
 interface Link {
@@ -64,12 +56,12 @@ interface Link {
   readonly hash: string;
 }
 
-type Read = (
-  after: number,
-) => Promise<{ readonly links: readonly Link[]; readonly head: { sequence: number; hash: string } }>;
-
 /** One statement sees one moment: what comes meanwhile is in the head and among the entries, or in neither. */
-async function readAfter(database: Database, scope: Scope, after: number): ReturnType<Read> {
+async function readAfter(
+  database: Database,
+  scope: Scope,
+  after: number,
+): Promise<{ readonly links: readonly Link[]; readonly head: AuditVerification['head'] }> {
   const { rows } = await database.transaction(scope, (queries) =>
     queries.execute<Record<'head' | 'head_hash' | 'sequence' | 'content' | 'hash', string | null>>(sql`
       select h.sequence::text as head, h.hash as head_hash, e.sequence::text as sequence, e.content, e.hash
@@ -92,11 +84,15 @@ async function readAfter(database: Database, scope: Scope, after: number): Retur
  * Goes through the chain from its beginning. `expected`: an entry that was noted elsewhere earlier (its number and hash), which
  * tells a trail that was cut off or written anew as a whole.
  */
-async function verify(read: Read, expected: AuditVerification['head'] | undefined): Promise<AuditVerification> {
+async function verify(
+  database: Database,
+  scope: Scope,
+  expected: AuditVerification['head'] | undefined,
+): Promise<AuditVerification> {
   const problems: string[] = [];
   let last = { sequence: 0, hash: '' };
   for (;;) {
-    const { links, head } = await read(last.sequence);
+    const { links, head } = await readAfter(database, scope, last.sequence);
     for (const link of links) {
       problems.push(...problemsOf(link, last));
       if (link.sequence === expected?.sequence && link.hash !== expected.hash) {

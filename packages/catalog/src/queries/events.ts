@@ -5,7 +5,7 @@ import type { DeadLetterCatalog, EventCatalog, ReceiptCatalog, Scope } from '../
 import type { Database } from '../database/database.ts';
 import type { EventFilter } from '../rows.ts';
 import { deadLetterActions, events, ingestReceipts } from '../schema/index.ts';
-import { NAME_LENGTH_MAX, PAGE_LIMIT_MAX, refuse } from '../validate.ts';
+import { checkLimit, NAME_LENGTH_MAX, refuse } from '../validate.ts';
 
 const EVENTS_LIMIT_DEFAULT = 100;
 const ACTIONS_MAX = 10_000;
@@ -13,10 +13,7 @@ const ACTIONS_MAX = 10_000;
 export function eventCatalog(database: Database, scope: Scope): EventCatalog {
   return {
     async list(filter = {}) {
-      const limit = filter.limit ?? EVENTS_LIMIT_DEFAULT;
-      if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_LIMIT_MAX) {
-        refuse('limit', `must be a whole number from 1 to ${PAGE_LIMIT_MAX}`);
-      }
+      const limit = checkLimit(filter.limit ?? EVENTS_LIMIT_DEFAULT);
       const condition = conditionOf(filter);
       return database.transaction(scope, async (queries) => {
         const rows = await queries

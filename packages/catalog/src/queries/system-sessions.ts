@@ -11,6 +11,7 @@ import { newSecret, sha256 } from '../secrets.ts';
 import { REVOCATION_AGE_MAX_MS, type RememberedRevocation, type SessionMemory } from '../session-memory.ts';
 import { toApiKey } from './api-keys.ts';
 import { time } from './arrays.ts';
+import { appendNote } from './audit.ts';
 import { revoke } from './revocations.ts';
 import { toUser } from './users.ts';
 
@@ -57,12 +58,8 @@ async function noteRefusal(
   reason: string,
   address: string | null,
 ): Promise<void> {
-  const details = JSON.stringify({ reason, address });
-  await database.transaction('system', (queries) =>
-    queries.execute(
-      sql`call fieldline.audit(${organizationId}::uuid, 'sign-in refused', 'user', ${id}, null, ${details}::jsonb)`,
-    ),
-  );
+  const note = { action: 'sign-in refused', subjectKind: 'user', subjectId: id, details: { reason, address } };
+  await database.transaction('system', (queries) => appendNote(queries, organizationId, note));
 }
 
 export async function findUser(database: Database, userId: string): Promise<User | null> {

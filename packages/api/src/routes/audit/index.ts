@@ -3,7 +3,7 @@ import type { AuditEntry as AuditRow } from '@fieldline/catalog';
 import type { AuditEntry } from '@fieldline/contract';
 import { microsToIso } from '@fieldline/model';
 import type { GroupHandlers } from '../../handlers.ts';
-import { badRequest, defined, parseTime } from '../../text.ts';
+import { badRequest, defined, parseRange } from '../../text.ts';
 
 const PROBLEMS_MAX = 100;
 
@@ -11,13 +11,7 @@ export function auditHandlers(): GroupHandlers<'audit'> {
   return {
     list: async ({ query, catalog, principal }) => {
       const { startTime, endTime, ...rest } = query;
-      const page = await catalog.audit.list(
-        defined({
-          ...rest,
-          from: startTime === undefined ? undefined : parseTime(startTime, 'query/startTime'),
-          to: endTime === undefined ? undefined : parseTime(endTime, 'query/endTime'),
-        }),
-      );
+      const page = await catalog.audit.list(defined({ ...rest, ...parseRange({ startTime, endTime }) }));
       // A page that goes on is of the reading that was noted with the first. A program that fetches the trail would find itself in it for ever.
       if (query.cursor === undefined && principal.kind === 'user') {
         await catalog.audit.note({ action: 'read', subjectKind: 'audit', subjectId: 'trail', details: { ...query } });

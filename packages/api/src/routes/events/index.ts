@@ -2,7 +2,7 @@
 import type { Event } from '@fieldline/contract';
 import { type DomainEvent, EVENT_TYPES, type EventType, microsToIso } from '@fieldline/model';
 import type { GroupHandlers } from '../../handlers.ts';
-import { badRequest, defined, parseTime } from '../../text.ts';
+import { badRequest, defined, parseRange } from '../../text.ts';
 
 export function eventHandlers(): GroupHandlers<'events'> {
   return {
@@ -11,8 +11,7 @@ export function eventHandlers(): GroupHandlers<'events'> {
       const filter = defined({
         ...rest,
         types: type === undefined ? undefined : parseTypes(type),
-        from: startTime === undefined ? undefined : parseTime(startTime, 'query/startTime'),
-        to: endTime === undefined ? undefined : parseTime(endTime, 'query/endTime'),
+        ...parseRange({ startTime, endTime }),
       });
       const page = await catalog.events.list(filter);
       return { items: page.items.map(eventJson), nextCursor: page.nextCursor };
