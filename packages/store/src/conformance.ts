@@ -14,7 +14,7 @@ import {
 } from '@fieldline/model';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RetentionSettings, TelemetryStore } from './store.ts';
-import { batchOf, type TestRow } from './test-batch.ts';
+import { batchOf, seriesOf, type TestRow } from './test-batch.ts';
 
 export interface StoreHarness {
   /** An empty store that seals, compacts and rolls up whenever maintain() is called. */
@@ -320,21 +320,22 @@ export function testStore(name: string, harness: StoreHarness): void {
 
     test('series can be defined again, before and after their samples', async () => {
       await opened();
-      await store!.defineSeries([seriesOf(1, 'a'), seriesOf(1, 'b'), seriesOf(2, 'c')]);
+      await store!.defineSeries([inOwnOrganization(1, 'a'), inOwnOrganization(1, 'b'), inOwnOrganization(2, 'c')]);
       await append([{ seriesId: 1, sourceTime: START, value: 1 }]);
       await settle();
-      await store!.defineSeries([seriesOf(1, 'd')]);
+      await store!.defineSeries([inOwnOrganization(1, 'd')]);
       await always(async () => expect(await values()).toEqual([1]));
     });
 
     test('tells the series that it was told, and the highest number that one of its samples has', async () => {
       await opened();
-      await store!.defineSeries([seriesOf(1, 'a'), seriesOf(2, 'b')]);
+      await store!.defineSeries([inOwnOrganization(1, 'a'), inOwnOrganization(2, 'b')]);
       await append([{ seriesId: 2, sourceTime: START, value: 1 }]);
       await always(async () => {
         const { series, highestId } = await store!.definedSeries();
         expect(highestId).toBe(2);
-        if (store!.supports.persistent) expect([seriesOf(1, 'a'), seriesOf(2, 'b')]).toMatchObject(series);
+        if (store!.supports.persistent)
+          expect([inOwnOrganization(1, 'a'), inOwnOrganization(2, 'b')]).toMatchObject(series);
       });
     });
 
@@ -348,20 +349,7 @@ export function testStore(name: string, harness: StoreHarness): void {
   });
 }
 
-function seriesOf(id: number, metricKey: string): SeriesDefinition {
-  return {
-    id,
-    organizationId: `org-${id}`,
-    subjectKind: 'device',
-    subjectId: 'device-1',
-    metricKey,
-    valueKind: 'number',
-    unit: 'Cel',
-    sourceUnit: '',
-    scale: 1,
-    offset: 0,
-    minimum: null,
-    maximum: null,
-    metadata: {},
-  };
+/** Each id in an organisation of its own. */
+function inOwnOrganization(id: number, metricKey: string): SeriesDefinition {
+  return seriesOf(id, { organizationId: `org-${id}`, subjectId: 'device-1', metricKey });
 }

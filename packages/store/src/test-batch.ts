@@ -1,5 +1,5 @@
-/** Batches from rows, for tests and benches: what is left out is ordinary. */
-import { QUALITY_GOOD, type SampleBatch } from '@fieldline/model';
+/** Batches from rows, and series, for tests and benches: what is left out is ordinary. */
+import { QUALITY_GOOD, type SampleBatch, type SeriesDefinition } from '@fieldline/model';
 
 export interface TestRow {
   readonly seriesId?: number;
@@ -23,5 +23,25 @@ export function batchOf(rows: readonly TestRow[]): SampleBatch {
     quality: Uint8Array.from(rows, (row) => row.quality ?? QUALITY_GOOD),
     version: Float64Array.from(rows, (row) => row.version ?? 1),
     texts: texts.size === 0 ? null : texts,
+  };
+}
+
+/** A series of numbers, of this id. */
+export function seriesOf(id: number, more: Partial<SeriesDefinition> = {}): SeriesDefinition {
+  return {
+    id,
+    organizationId: 'plant-7',
+    subjectKind: 'device',
+    subjectId: 'press-4',
+    metricKey: 'temperature',
+    valueKind: 'number',
+    unit: 'Cel',
+    sourceUnit: '',
+    scale: 1,
+    offset: 0,
+    minimum: null,
+    maximum: null,
+    metadata: {},
+    ...more,
   };
 }

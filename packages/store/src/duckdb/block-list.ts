@@ -45,9 +45,8 @@ export type BlockCheck = 'unknown' | 'damaged list' | readonly Misplaced[];
 
 /** Compares the database with its list; 'unknown' where there is none, or a later checkpoint than it knows. */
 export async function checkBlocks(path: string): Promise<BlockCheck> {
-  const bytes = await readFile(listPath(path)).catch(() => null);
-  if (bytes === null) return 'unknown';
-  const list = decodeList(bytes);
+  const list = await readList(path);
+  if (list === undefined) return 'unknown';
   if (list === null) return 'damaged list';
   const handle = await open(path, 'r').catch(() => null);
   if (handle === null) return 'unknown';
@@ -85,8 +84,7 @@ export async function writeBlockList(path: string, connection: DuckDBConnection)
 
 /** True where the list tells other headers than the database has. */
 export async function hasOtherHeaders(path: string): Promise<boolean> {
-  const bytes = await readFile(listPath(path)).catch(() => null);
-  const headers = (bytes === null ? null : decodeList(bytes))?.headers ?? null;
+  const headers = (await readList(path))?.headers ?? null;
   const handle = headers === null ? null : await open(path, 'r').catch(() => null);
   if (headers === null || handle === null) return false;
   try {
@@ -102,8 +100,7 @@ export async function hasOtherHeaders(path: string): Promise<boolean> {
  * list with headers, or the blocks are not those that it knows: then DuckDB must not read the copy.
  */
 export async function copyWithHeaders(path: string, to: string): Promise<boolean> {
-  const bytes = await readFile(listPath(path)).catch(() => null);
-  const headers = (bytes === null ? null : decodeList(bytes))?.headers ?? null;
+  const headers = (await readList(path))?.headers ?? null;
   if (headers === null) return false;
   await copyFile(path, to);
   await copyFile(listPath(path), listPath(to));
@@ -143,9 +140,8 @@ interface Entry extends UsedBlock {
 
 /** The entries of the checkpoint before this one. */
 async function previousList(path: string, { iteration }: DatabaseHeader): Promise<Map<number, Entry>> {
-  const bytes = await readFile(listPath(path)).catch(() => null);
-  const list = bytes === null ? null : decodeList(bytes);
-  if (list === null || list.iteration + 1n !== iteration) return new Map();
+  const list = await readList(path);
+  if (list == null || list.iteration + 1n !== iteration) return new Map();
   return new Map(list.entries.map((entry) => [entry.block, entry]));
 }
 
@@ -276,6 +272,12 @@ function encodeList({ iteration, entries, headers }: BlockList & { readonly head
   at += headers.copy(bytes, at);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, at)), at);
   return bytes;
+}
+
+/** The list beside the database; undefined where there is none, null where it cannot be used. */
+async function readList(path: string): Promise<BlockList | null | undefined> {
+  const bytes = await readFile(listPath(path)).catch(() => undefined);
+  return bytes && decodeList(bytes);
 }
 
 /** null where it is damaged, or of a version that is not known here. */

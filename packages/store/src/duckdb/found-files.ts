@@ -3,7 +3,7 @@
  * list does not name.
  */
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { messageOf } from '@fieldline/kit';
 import { MICROS_PER_DAY } from '@fieldline/model';
@@ -95,7 +95,7 @@ async function organizationOf(connection: DuckDBConnection, sealedDir: string, f
   const name = basename(folder).slice('org='.length);
   const decoded = Buffer.from(/^0x((?:[0-9a-f]{2})+)$/.exec(name)?.[1] ?? '', 'hex').toString();
   for (const id of ['', decoded, name]) if (organizationFolder(id) === folder) return id;
-  const list = join(sealedDir, dirname(join(folder, SERIES_FILE)), SERIES_FILE);
+  const list = join(sealedDir, folder, SERIES_FILE);
   const rows = await connection.run(`SELECT organization_id FROM read_parquet(${quote(list)}) LIMIT 1`);
   return String((await rows.getRows())[0]?.[0]);
 }

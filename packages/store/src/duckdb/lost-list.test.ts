@@ -6,9 +6,9 @@ import { copyFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { ManualClock, silentLogger } from '@fieldline/kit';
-import { MICROS_PER_DAY, type SeriesDefinition } from '@fieldline/model';
+import { MICROS_PER_DAY } from '@fieldline/model';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { batchOf } from '../test-batch.ts';
+import { batchOf, seriesOf } from '../test-batch.ts';
 import { sealedPaths } from './found-files.ts';
 import { inspectStore } from './inspect-store.ts';
 import { type DuckdbStore, openDuckdbStore } from './open-store.ts';
@@ -41,7 +41,7 @@ function open(dir: string, told: string[] = []): Promise<DuckdbStore> {
 
 async function catchUp(store: DuckdbStore, end = RECORDS): Promise<void> {
   const { epoch, next } = await store.acquire('t', 0);
-  await store.defineSeries(SERIES.map(definition));
+  await store.defineSeries(SERIES.map((id) => seriesOf(id, { subjectId: `press-${id}`, metricKey: `metric-${id}` })));
   for (let record = next; record < end; record += 1) {
     const rows = Array.from({ length: ROWS_PER_RECORD }, (_, row) => {
       const sample = record * ROWS_PER_RECORD + row;
@@ -200,21 +200,3 @@ test('an older database beside newer sealed files is named, and the repair lists
   expect(await rowsOf(dir)).toBe(SEALED_ROWS);
   expect(await rowsOf(dir, true)).toBe(ROWS);
 });
-
-function definition(id: number): SeriesDefinition {
-  return {
-    id,
-    organizationId: 'plant-7',
-    subjectKind: 'device',
-    subjectId: `press-${id}`,
-    metricKey: `metric-${id}`,
-    valueKind: 'number',
-    unit: 'Cel',
-    sourceUnit: '',
-    scale: 1,
-    offset: 0,
-    minimum: null,
-    maximum: null,
-    metadata: {},
-  };
-}

@@ -62,10 +62,12 @@ export async function rebuildStore(dir: string, asideDir: string): Promise<Rebui
   await removeDatabases(dir, COPIES);
   const old = join(asideDir, 'store');
   makeDirectorySync(old);
-  const gone = new Set(await sealedPaths(join(dir, 'sealed')));
-  const aside = [...files.damaged.map(({ path }) => path), ...files.unreadable.keys()].filter((path) => gone.has(path));
-  for (const path of aside) await moveFile(join(dir, 'sealed', path), join(old, 'sealed', path));
-  for (const path of aside) done.push(`moved ${join(dir, 'sealed', path)} to ${join(old, 'sealed', path)}`);
+  for (const path of [...files.damaged.map(({ path }) => path), ...files.unreadable.keys()]) {
+    if (!files.there.has(path)) continue;
+    const [from, to] = [join(dir, 'sealed', path), join(old, 'sealed', path)];
+    await moveFile(from, to);
+    done.push(`moved ${from} to ${to}`);
+  }
   done.push(...(await exchange(dir, old)));
   done.push('the store reads the log again from its oldest record, at the next start');
   const { damaged, unreadable } = files;
@@ -149,6 +151,8 @@ async function opens(path: string): Promise<boolean> {
 }
 
 interface Files {
+  /** Paths of all that are in the folder. */
+  readonly there: ReadonlySet<string>;
   readonly listed: readonly SealedFile[];
   readonly damaged: readonly SealedFile[];
   /** Sound, and on no list. */
@@ -160,7 +164,7 @@ interface Files {
 async function filesOf(dir: string, source: Source | null): Promise<Files> {
   const sealedDir = join(dir, 'sealed');
   const known = await knownFiles(sealedDir, source);
-  const there = await sealedPaths(sealedDir);
+  const there = new Set(await sealedPaths(sealedDir));
   const listed: SealedFile[] = [];
   const missing: SealedFile[] = [];
   for (const file of known?.listed ?? []) {
@@ -170,7 +174,7 @@ async function filesOf(dir: string, source: Source | null): Promise<Files> {
   const found: SealedFile[] = [];
   const unreadable = new Map<string, string>();
   const names = new Set(known?.listed.map(({ path }) => path));
-  const unlisted = known?.isAll === true ? [] : there.filter((path) => !names.has(path));
+  const unlisted = known?.isAll === true ? [] : [...there].filter((path) => !names.has(path));
   await withDatabase(NO_DATABASE, async (connection) => {
     for (const path of unlisted) {
       const file = await describeFile(connection, sealedDir, path);
@@ -179,10 +183,8 @@ async function filesOf(dir: string, source: Source | null): Promise<Files> {
     }
   });
   // One that is gone, beside a newer one of its day that the list does not know, was merged into that.
-  const damaged = missing.filter(
-    (file) => there.includes(file.path) || !found.some((other) => isMergedInto(file, other)),
-  );
-  return { listed, damaged, found, unreadable };
+  const damaged = missing.filter((file) => there.has(file.path) || !found.some((other) => isMergedInto(file, other)));
+  return { there, listed, damaged, found, unreadable };
 }
 
 function isMergedInto(file: SealedFile, other: SealedFile): boolean {

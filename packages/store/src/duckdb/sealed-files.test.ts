@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { ManualClock } from '@fieldline/kit';
-import { MICROS_PER_DAY, MICROS_PER_SECOND, type SeriesDefinition } from '@fieldline/model';
+import { MICROS_PER_DAY, MICROS_PER_SECOND } from '@fieldline/model';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { batchOf, type TestRow } from '../test-batch.ts';
+import { batchOf, seriesOf, type TestRow } from '../test-batch.ts';
 import { type DuckdbStore, openDuckdbStore } from './open-store.ts';
 import { FORMAT_VERSION, MIGRATIONS } from './schema.ts';
 
@@ -91,7 +91,7 @@ test('every double comes back bit for bit from a sealed file', async () => {
 });
 
 test('a sealed file means something by itself, with the series table beside it', async () => {
-  await store.defineSeries([definition(1, 'temperature')]);
+  await store.defineSeries([seriesOf(1)]);
   await append(
     Array.from({ length: 100 }, (_, second) => ({
       sourceTime: START + second * MICROS_PER_SECOND,
@@ -275,21 +275,3 @@ test('an older format is migrated with its hot rows', async () => {
   expect(await store.readRaw(ALL)).toMatchObject([{ value: Float64Array.of(7, 8) }]);
   expect(await store.statistics()).toMatchObject({ hotRows: 0, sealedRows: 2 });
 });
-
-function definition(id: number, metricKey: string): SeriesDefinition {
-  return {
-    id,
-    organizationId: 'plant-7',
-    subjectKind: 'device',
-    subjectId: 'press-4',
-    metricKey,
-    valueKind: 'number',
-    unit: 'Cel',
-    sourceUnit: '',
-    scale: 1,
-    offset: 0,
-    minimum: null,
-    maximum: null,
-    metadata: {},
-  };
-}
