@@ -200,11 +200,10 @@ export interface EventFilter {
   readonly cursor?: string;
 }
 
-/** Who does something; the system where nobody asked for it. */
+/** Who does something. */
 export interface Actor {
-  readonly kind: 'user' | 'api-key' | 'device' | 'system';
-  /** null: the system. */
-  readonly id: string | null;
+  readonly kind: 'user' | 'api-key' | 'device';
+  readonly id: string;
   /** Where from: an IP address; null where it came from nowhere outside. */
   readonly address: string | null;
 }
@@ -215,7 +214,8 @@ export interface AuditContent {
   readonly previous: string;
   readonly sequence: number;
   readonly time: Micros;
-  readonly actor: { readonly kind: Actor['kind']; readonly id?: string; readonly address?: string };
+  /** `system` where nobody asked for it. */
+  readonly actor: { readonly kind: Actor['kind'] | 'system'; readonly id?: string; readonly address?: string };
   readonly action: string;
   readonly subject: { readonly kind: string; readonly id: string };
   readonly before: JsonObject | null;

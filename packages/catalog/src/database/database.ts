@@ -53,9 +53,9 @@ export function openingOf(door: Door): string {
 
 /** JSON whose parts are checked, so that it can stand in a statement; '' = the system. */
 function actorText(actor: Actor | undefined): string {
-  if (actor === undefined || actor.kind === 'system') return '';
+  if (actor === undefined) return '';
   const { kind, id, address } = actor;
-  if (id === null || !isId(id)) throw new FieldlineError('INTERNAL', 'an actor must have a UUID');
+  if (!isId(id)) throw new FieldlineError('INTERNAL', 'an actor must have a UUID');
   // Without the zone of a link-local address, which may be any text.
   const plain = address?.split('%', 1)[0] ?? '';
   return JSON.stringify({ kind, id, ...(isIP(plain) !== 0 && { address: plain }) });

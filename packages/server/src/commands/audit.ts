@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AuditVerification, openCatalog } from '@fieldline/catalog';
+import { type AuditVerification, type Organization, openCatalog } from '@fieldline/catalog';
 import { createClient } from '@fieldline/contract';
 import { FieldlineError, messageOf, silentLogger } from '@fieldline/kit';
 import { type ConfigSources, loadConfig } from '../config/load.ts';
@@ -71,25 +71,8 @@ async function verifyHere(sources: ConfigSources, flags: AuditFlags, noted: Note
   try {
     const catalog = await openCatalog(catalogOptions(config, silentLogger));
     try {
-      const organizations = await catalog.system.organizations.list();
-      const chosen = organizations.filter(
-        ({ slug }) => flags.organization === undefined || slug === flags.organization,
-      );
-      if (chosen.length === 0) {
-        const known = organizations.map(({ slug }) => slug).join(', ');
-        throw new FieldlineError(
-          'NOT_FOUND',
-          `there is no organization ${flags.organization ?? ''}; there are: ${known}`,
-        );
-      }
-      if (noted !== undefined && chosen.length > 1) {
-        throw new FieldlineError(
-          'BAD_REQUEST',
-          'there are several organizations; say with --organization whose entry --expect names',
-        );
-      }
       const found: Verified[] = [];
-      for (const { id, slug } of chosen) {
+      for (const { id, slug } of chosenOf(await catalog.system.organizations.list(), flags, noted)) {
         const verified = await catalog.scoped({ organizationId: id, siteIds: null }).audit.verify(noted);
         found.push({ organization: slug, ...verified });
       }
@@ -100,6 +83,23 @@ async function verifyHere(sources: ConfigSources, flags: AuditFlags, noted: Note
   } finally {
     release();
   }
+}
+
+function chosenOf(
+  organizations: readonly Organization[],
+  flags: AuditFlags,
+  noted: Noted | undefined,
+): readonly Organization[] {
+  const chosen = organizations.filter(({ slug }) => flags.organization === undefined || slug === flags.organization);
+  if (chosen.length === 0) {
+    const known = organizations.map(({ slug }) => slug).join(', ');
+    throw new FieldlineError('NOT_FOUND', `there is no organization ${flags.organization ?? ''}; there are: ${known}`);
+  }
+  if (noted === undefined || chosen.length === 1) return chosen;
+  throw new FieldlineError(
+    'BAD_REQUEST',
+    'there are several organizations; say with --organization whose entry --expect names',
+  );
 }
 
 /** The embedded catalog belongs to one process; of a running server its own door is asked. */
